@@ -1,0 +1,61 @@
+"""Files that are either whole or absent, and their digests."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from data.errors import Damaged
+
+
+def write_atomically(path: Path, content: bytes) -> str:
+    """Put `content` at `path` in one step and return its SHA-256 in hex.
+
+    A temporary file beside `path` is written, flushed to the disk and renamed; the folder's own entry is flushed
+    last. A crash leaves the old file or none, plus at most one `.partial` that nobody reads.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """One spelling per value: sorted keys, no NaN, a newline at the end."""
+    return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a JSON value's canonical spelling, in hex."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def read_json(path: Path) -> Mapping[str, object]:
+    """A JSON object from disk.
+
+    Raises:
+        Damaged: the file is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Damaged(f"{path} is not JSON ({error}): delete it and run again") from error
+    if not isinstance(value, dict):
+        raise Damaged(f"{path} holds {type(value).__name__}, not an object: delete it and run again")
+    return value

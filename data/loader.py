@@ -1,0 +1,127 @@
+"""Feeds a trainer: shard sets read through the webdataset library, mixed with real samples at an exact ratio."""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import webdataset
+from torch import Tensor
+
+from data.errors import Damaged, WrongUse
+from data.modalities import image
+from data.records import Batch
+from data.shards import open_set
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Samples held in memory: 8-bit images, uint8 (N, C, H, W), and soft labels, float (N, K), rows summing to 1."""
+
+    images: Tensor
+    soft_labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @classmethod
+    def of_real(cls, batch: Batch, classes: int) -> "Pool":
+        """Real samples with their labels as one-hot rows."""
+        return cls(image.quantise(batch.inputs["image"]), F.one_hot(batch.labels, classes).float())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of a shard: its key, image, uint8 (C, H, W), label, soft label, float (K,), and search."""
+
+    key: str
+    image: Tensor
+    label: int
+    soft_label: Tensor
+    search: str
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """Every sample of a finished shard set, in the order of its shards.
+
+    Raises:
+        Damaged: the set is unfinished, a file is altered, or a sample lacks a member.
+    """
+    _, records = open_set(folder)
+    urls = [str(folder / record.tar) for record in records]
+    found = [_decode(sample) for sample in webdataset.WebDataset(urls, shardshuffle=False)]
+    if len(found) != sum(record.samples for record in records):
+        raise Damaged(f"{folder}: its tars hold {len(found)} samples, not as many as its index: rebuild the set")
+    return found
+
+
+def read_pool(folder: Path) -> Pool:
+    """The images and soft labels of a finished shard set; see `read_samples`."""
+    found = read_samples(folder)
+    return Pool(torch.stack([s.image for s in found]), torch.stack([s.soft_label for s in found]))
+
+
+def _decode(sample: Mapping[str, bytes]) -> Sample:
+    try:
+        soft = torch.from_numpy(np.load(io.BytesIO(sample["probs.npy"]), allow_pickle=False))
+        pixels = image.decode(sample[image.extension])
+        facts = json.loads(sample["json"])
+        return Sample(str(sample["__key__"]), pixels, int(sample["cls"]), soft, facts["search"])
+    except (KeyError, ValueError, Damaged) as error:
+        raise Damaged(f"{sample['__url__']}: sample {sample['__key__']}: {error!r}; rebuild the set") from error
+
+
+@dataclass(frozen=True)
+class MixedBatches:
+    """Batches of real and synthetic samples at a stated ratio, each batch a function of its step alone.
+
+    The ratio is exact: after any number of steps the synthetic share differs from it by less than one sample. Within
+    an epoch of either pool no sample is left out or comes twice; each epoch has its own order. Since a batch depends
+    on nothing but (seed, step), a trainer that resumes at a step sees what it would have seen.
+
+    Attributes:
+        synthetic_share: in [0, 1].
+        batch_size: samples a step and rank.
+        rank, world: this process and how many there are; together they see what one process would in `world` steps.
+    """
+
+    real: Pool
+    synthetic: Pool
+    synthetic_share: float
+    batch_size: int
+    seed: int
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.synthetic_share <= 1:
+            raise WrongUse(f"synthetic_share must lie in [0, 1], got {self.synthetic_share}")
+        if not 0 <= self.rank < self.world:
+            raise WrongUse(f"rank must lie in [0, {self.world}), got {self.rank}")
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Images, float (B, C, H, W) in [0, 1], and soft labels, float (B, K), of one step, counted from 0."""
+        turn = step * self.world + self.rank
+        first, last = (math.floor(t * self.batch_size * self.synthetic_share) for t in (turn, turn + 1))
+        real = self._rows(self.real, turn * self.batch_size - first, (turn + 1) * self.batch_size - last, salt=0)
+        synthetic = self._rows(self.synthetic, first, last, salt=1)
+        images = torch.cat([self.real.images[real], self.synthetic.images[synthetic]])
+        return images.float() / 255, torch.cat([self.real.soft_labels[real], self.synthetic.soft_labels[synthetic]])
+
+    def _rows(self, pool: Pool, first: int, last: int, *, salt: int) -> Tensor:
+        epochs = range(first // len(pool), max(first, last - 1) // len(pool) + 1)
+        order = torch.cat([_permutation(len(pool), self.seed, salt, epoch) for epoch in epochs])
+        start = first - epochs[0] * len(pool)
+        return order[start : start + last - first]
+
+
+@lru_cache(maxsize=8)
+def _permutation(size: int, seed: int, salt: int, epoch: int) -> Tensor:
+    draw = np.random.default_rng([seed, salt, epoch])
+    return torch.from_numpy(draw.permutation(size))

@@ -1,0 +1,135 @@
+"""A run's folder is the state of the run: what is finished, from what, and where it lies.
+
+A stage is finished when its record exists, was made from the same key (options and digests of inputs) and every file
+it lists still has its digest. Anything else is done again; nothing else decides.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from data.errors import Damaged, WrongUse
+from data.files import canonical_json, digest_of, read_json, sha256_of, write_atomically
+
+Facts = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a finished stage left behind."""
+
+    stage: str
+    key: str
+    seconds: float
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """File within the run's folder -> SHA-256."""
+    facts: Facts = field(default_factory=dict)
+    """What the stage measured, as JSON."""
+
+    @property
+    def digest(self) -> str:
+        """One digest for all that the stage made."""
+        return digest_of([dict(self.outputs), dict(self.facts)])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run's folder."""
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """A file or folder within the run."""
+        return self.folder / name
+
+    def record(self, stage: str) -> StageRecord:
+        """The record of a stage that must be finished by now.
+
+        Raises:
+            WrongUse: it is not.
+        """
+        found = self._read(stage)
+        if found is None:
+            raise WrongUse(f"{self.folder} has no finished stage {stage!r}: run the stages before this one first")
+        return found
+
+    def stage(
+        self, stage: str, depends: Facts, outputs: Sequence[str], work: Callable[[], Facts]
+    ) -> StageRecord:
+        """Do a stage's work unless it is done already.
+
+        Args:
+            stage: its name, unique within the run.
+            depends: JSON of all that the outputs depend on: options, seeds, digests of other stages.
+            outputs: the files, within the run, that `work` writes.
+            work: writes them and returns what it measured.
+        """
+        key = digest_of({"stage": stage, **depends})
+        done = self._read(stage)
+        if done is not None and done.key == key and self._intact(done):
+            return done
+        began = time.monotonic()
+        facts = work()
+        made = {name: sha256_of(self.path(name)) for name in outputs}
+        record = StageRecord(stage, key, round(time.monotonic() - began, 2), made, facts)
+        write_atomically(self._record_path(stage), canonical_json(asdict(record)))
+        return record
+
+    def _record_path(self, stage: str) -> Path:
+        return self.path(f"stages/{stage}.json")
+
+    def _read(self, stage: str) -> StageRecord | None:
+        path = self._record_path(stage)
+        if not path.is_file():
+            return None
+        try:
+            return StageRecord(**read_json(path))  # type: ignore[arg-type]
+        except TypeError as error:
+            raise Damaged(f"{path} is no stage record ({error}): delete it and run again") from error
+
+    def _intact(self, record: StageRecord) -> bool:
+        paths = {self.path(name): digest for name, digest in record.outputs.items()}
+        return all(path.is_file() and sha256_of(path) == digest for path, digest in paths.items())
+
+
+def open_run(folder: Path, recipe: str) -> Run:
+    """The run in `folder`, made if there is none.
+
+    Raises:
+        WrongUse: the folder belongs to another recipe, or holds something that is no run.
+    """
+    marker = folder / "run.json"
+    if not marker.is_file():
+        if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise WrongUse(f"{folder} is not empty and holds no run: choose another folder with --run")
+        write_atomically(marker, canonical_json({"recipe": recipe}))
+    owner = read_json(marker).get("recipe")
+    if owner != recipe:
+        raise WrongUse(f"{folder} belongs to recipe {owner!r}, not {recipe!r}: choose another folder with --run")
+    return Run(folder)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder.
+
+    Raises:
+        WrongUse: another process holds it; its process number is named.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        holder = (folder / ".holder").read_text() if (folder / ".holder").is_file() else "unknown"
+        raise WrongUse(f"{folder} is in use by process {holder}: wait for it, or choose another --run") from error
+    try:
+        (folder / ".holder").write_text(str(os.getpid()))
+        yield
+    finally:
+        lock.release()

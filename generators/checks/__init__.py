@@ -1,0 +1,88 @@
+"""Judges candidates: one file a check, which exports a function of its own name with the signature of `Check`.
+
+Checks combine with `&`: what all accept is kept, and the first that refuses gives the reason.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from data.records import Batch, Candidates, Verdict
+from generators.margins import Model
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """Those who are asked about a candidate; none of them is the model under attack.
+
+    Attributes:
+        judges: classifiers, cross-fitted on folds of the training samples.
+        discriminator: the GAN's: images (N, C, H, W) and labels (N,) -> realism (N,).
+        real: the training samples.
+        held_out: real samples that trained none of the above, as the scale for realism and distance.
+    """
+
+    judges: Sequence[Model]
+    discriminator: "RealismModel"
+    real: Batch
+    held_out: Batch
+
+
+class RealismModel(Protocol):
+    """A discriminator: higher is more realistic."""
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        """Float (N,) for images (N, C, H, W) and labels (N,)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the witnesses say of N candidates.
+
+    Attributes:
+        probabilities: float (J, N, K), each judge's softmax.
+        realism: float (N,) in [0, 1]: the share of held-out real samples that the discriminator finds less realistic.
+        closeness: float (N,): distance to the nearest training sample, where 1 is the distance that 1 % of held-out
+            real samples do not reach.
+    """
+
+    probabilities: Tensor
+    realism: Tensor
+    closeness: Tensor
+
+    @property
+    def soft_labels(self) -> Tensor:
+        """The judges' mean probabilities, float (N, K)."""
+        return self.probabilities.mean(0)
+
+
+class Check(Protocol):
+    """What every file of this folder exports."""
+
+    def __call__(self, candidates: Candidates, evidence: Evidence, threshold: float) -> Verdict:
+        """Accepts the candidates that reach `threshold`, whose meaning the check states."""
+
+
+@torch.no_grad()
+def hear(witnesses: Witnesses, batch: Batch) -> Evidence:
+    """Ask every witness about a batch of images, float (N, C, H, W) in [0, 1]."""
+    x, y = batch.inputs["image"], batch.labels
+    scale = _realism(witnesses, witnesses.held_out).sort().values
+    realism = torch.searchsorted(scale, _realism(witnesses, batch)) / len(scale)
+    spacing = _nearest(witnesses.held_out, witnesses.real).quantile(0.01)
+    return Evidence(
+        torch.stack([judge(x).softmax(1) for judge in witnesses.judges]),
+        realism,
+        _nearest(batch, witnesses.real) / spacing,
+    ) if len(y) else Evidence(torch.zeros(len(witnesses.judges), 0, 0), torch.zeros(0), torch.zeros(0))
+
+
+def _realism(witnesses: Witnesses, batch: Batch) -> Tensor:
+    return witnesses.discriminator(batch.inputs["image"], batch.labels)
+
+
+def _nearest(batch: Batch, real: Batch) -> Tensor:
+    return torch.cdist(batch.inputs["image"].flatten(1), real.inputs["image"].flatten(1)).amin(1)

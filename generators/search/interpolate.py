@@ -1,0 +1,28 @@
+"""Mixes two real samples of different classes at the point where the model's margin has the wanted value."""
+
+import torch
+from torch import Tensor
+
+from data.records import Candidates
+from generators.boundary import bisect_to_margin
+from generators.search import (
+    Scene,
+    SearchOptions,
+    keys_of,
+    pick_parents,
+    pick_strangers,
+    propose,
+    wanted_margins,
+)
+
+
+def interpolate(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:
+    """Start at a real sample of each label, int64 (N,), and bisect the segment to one of another class.
+
+    Mixup (Zhang et al. 2018, arXiv:1710.09412) draws the place on the segment blindly; here the model's boundary
+    decides it, and the judges decide whether the label still holds there.
+    """
+    rows, others = pick_parents(scene.real, y, rng), pick_strangers(scene.real, y, rng)
+    starts, ends = scene.real.inputs["image"][rows], scene.real.inputs["image"][others]
+    images = bisect_to_margin(scene.model, starts, ends, y, wanted_margins(len(y), options.band, rng))
+    return propose(scene, "interpolate", y, images, starts, keys_of(scene.real, rows, others))

@@ -1,0 +1,47 @@
+"""Flow: the whole run, from real samples to a hardened model and a report that says whether it paid."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from pipelines.build_shards import build_shards
+from pipelines.evaluate import evaluate
+from pipelines.recipes import Recipe
+from pipelines.train_generator import train_generator
+from pipelines.train_model import train_model
+from pipelines.train_robust import train_robust
+from pipelines.training.session import session
+
+
+@flow
+def augment(recipe: Recipe = Recipe(), run: Path = Path("runs/digits"), seeds: int = 1) -> Path:
+    """Run everything; what is finished in the run's folder is not done again.
+
+    Args:
+        recipe: what to do; a field left out has its default.
+        run: the run's folder.
+        seeds: how many classifiers of each arm are trained and attacked.
+
+    Returns:
+        The path of report.json.
+    """
+    with session(recipe, run):
+        train_model(recipe, run)
+        train_generator(recipe, run)
+        build_shards(recipe, run)
+        train_robust(recipe, run, seeds)
+        return evaluate(recipe, run, seeds)
+
+
+@flow
+def build(recipe: Recipe = Recipe(), run: Path = Path("runs/digits")) -> None:
+    """Run as far as the shards: no comparison, no test sample read.
+
+    Args:
+        recipe: what to do; a field left out has its default.
+        run: the run's folder.
+    """
+    with session(recipe, run):
+        train_model(recipe, run)
+        train_generator(recipe, run)
+        build_shards(recipe, run)

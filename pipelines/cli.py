@@ -1,0 +1,96 @@
+"""The `hardshard` command.
+
+    hardshard run digits                              the whole run, into runs/digits
+    hardshard run digits --seeds 5                    the comparison with five seeds
+    hardshard build digits --run runs/mine            as far as the shards
+    hardshard run digits --run runs/mine --search.steps 40
+    hardshard recipes                                 recipes there are, and every option with its default
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# Before prefect is imported: no telemetry, and its own log only when asked for.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+
+WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0, 1 (failed), 2 (wrong use) or 130 (interrupted)."""
+    parser = _parser()
+    known, rest = parser.parse_known_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if known.debug else "CRITICAL")
+    from data.errors import Damaged, WrongUse  # noqa: PLC0415: after the environment is set, like all below
+
+    try:
+        _do(known, _overrides(rest))
+    except KeyboardInterrupt:
+        return _say(f"stopped; run the same command again to go on from what {known.run or 'the run'} holds", INTERRUPTED)
+    except WrongUse as error:
+        if known.debug:
+            raise
+        return _say(str(error), WRONG_USE)
+    except (Damaged, RuntimeError, OSError) as error:
+        if known.debug:
+            raise
+        return _say(f"{error} (--debug shows where)", FAILED)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "hardshard", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("command", choices=["run", "build", "recipes"])
+    parser.add_argument("recipe", nargs="?", default="digits", help="a file of pipelines/recipes (default: digits)")
+    parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and Prefect's log")
+    parser.add_argument("--<option>", metavar="VALUE", help="any option that `hardshard recipes` lists")
+    return parser
+
+
+def _overrides(rest: Sequence[str]) -> dict[str, str]:
+    from data.errors import WrongUse  # noqa: PLC0415
+
+    pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
+        raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
+    return {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
+    from data.errors import WrongUse  # noqa: PLC0415
+    from pipelines.recipes import overridden, preset  # noqa: PLC0415
+
+    if known.seeds < 1:
+        raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
+    recipe = overridden(preset(known.recipe), overrides)
+    folder = known.run or Path("runs") / recipe.name
+    if known.command == "recipes":
+        from pipelines.training.terminal import show_recipes  # noqa: PLC0415
+
+        return show_recipes(recipe)
+    from pipelines.augment import augment, build  # noqa: PLC0415
+    from pipelines.training import terminal  # noqa: PLC0415
+
+    if known.command == "build":
+        build(recipe, folder)
+        return terminal.show_build(folder)
+    return terminal.show_report(augment(recipe, folder, known.seeds))
+
+
+def _say(message: str, code: int) -> int:
+    print(f"hardshard: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Flow: classifiers -> clean and robust accuracy on the test part, and the report."""
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from data.runs import Run, StageRecord
+from pipelines.recipes import Recipe
+from pipelines.training import report, stages
+from pipelines.training.arms import ARMS
+from pipelines.training.session import session
+
+
+@task(cache_policy=NO_CACHE, task_run_name="attack-{arm}-{seed}")
+def attack(recipe: Recipe, run: Run, arm: str, seed: int) -> StageRecord:
+    """Measure one classifier by AutoAttack."""
+    return stages.accuracy(recipe, run, arm, seed)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="report")
+def write_report(recipe: Recipe, run: Run, seeds: int) -> Path:
+    """Write report.json and report.html."""
+    return report.write(recipe, run, seeds)
+
+
+@flow
+def evaluate(recipe: Recipe = Recipe(), run: Path = Path("runs/digits"), seeds: int = 1) -> Path:
+    """Attack every arm's classifiers and say whether the shards pay.
+
+    Args:
+        recipe: what to do; a field left out has its default.
+        run: the run's folder, with its classifiers trained.
+        seeds: how many classifiers of each arm.
+
+    Returns:
+        The path of report.json; report.html lies beside it.
+    """
+    with session(recipe, run) as opened:
+        seen = range(recipe.seed, recipe.seed + seeds)
+        under_way = [attack.submit(recipe, opened, arm, seed) for seed in seen for arm in ARMS]
+        for future in under_way:
+            future.result()
+        return write_report(recipe, opened, seeds)

@@ -1,0 +1,105 @@
+"""Recipes: all that configures a run, in one frozen dataclass. Each file of this folder is a preset.
+
+A preset is a small difference from the defaults, which are `digits`. The command line and prefect.yaml override
+fields by name; nothing else configures anything.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+import pipelines.recipes
+from data.errors import WrongUse
+from data.plugins import plugin
+from data.sources import SourceOptions
+from generators.gan import GanOptions
+from generators.search import SearchOptions
+from pipelines.training.fit import FitOptions
+from pipelines.training.judges import JudgeOptions
+from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
+from pipelines.training.referee import EvaluationOptions
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One run from samples to a hardened model."""
+
+    name: str = "digits"
+    seed: int = 0
+    """Of everything that is drawn, but for the split."""
+    source: SourceOptions = field(default_factory=SourceOptions)
+    training: FitOptions = field(default_factory=FitOptions)
+    """Of the model to harden and of every arm alike."""
+    generator: GanOptions = field(default_factory=GanOptions)
+    judges: JudgeOptions = field(default_factory=JudgeOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    checks: dict[str, float] = field(default_factory=default_checks)
+    """Check -> its threshold, in the order they are asked."""
+    shards: ShardOptions = field(default_factory=ShardOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+
+    def __post_init__(self) -> None:
+        known_plugins(self.search.mix, self.checks)
+
+
+def preset(name: str) -> Recipe:
+    """The recipe in `pipelines/recipes/<name>.py`.
+
+    Raises:
+        WrongUse: there is none of that name.
+    """
+    return cast(Recipe, plugin(pipelines.recipes, name))
+
+
+def overridden(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
+    """The recipe with fields replaced: `{"search.steps": "40"}`; values are text, as typed on a command line.
+
+    Raises:
+        WrongUse: an unknown field (the nearest known ones are named), or a value of the wrong kind or out of range.
+    """
+    fields: dict[str, Any] = asdict(recipe)
+    for path, value in overrides.items():
+        _put(fields, path, value)
+    try:
+        return TypeAdapter(Recipe).validate_python(fields)
+    except ValidationError as error:
+        raise WrongUse(_spelled(error)) from error
+
+
+def options_of(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Every option of a recipe turned into a dictionary, by its dotted name, with its value."""
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from options_of(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _put(fields: dict[str, Any], path: str, value: str) -> None:
+    *folders, name = path.split(".")
+    place = fields
+    for folder in folders:
+        inner = place.get(folder)
+        if not isinstance(inner, dict):
+            raise WrongUse(_unknown(path, fields))
+        place = inner
+    # A mix or a list of checks may gain an entry; anything else must be there already.
+    if name not in place and folders not in (["search", "mix"], ["checks"]) or isinstance(place.get(name), dict):
+        raise WrongUse(_unknown(path, fields))
+    place[name] = value
+
+
+def _unknown(path: str, fields: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(path, known := [name for name, _ in options_of(fields)], n=3, cutoff=0.4)
+    return f"no option --{path}: did you mean {', '.join('--' + name for name in near or known)}?"
+
+
+def _spelled(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    whole = first["type"] == "value_error"  # our own message, which shows the value
+    return message if whole else f"--{path}: {message}, got {first['input']!r}"

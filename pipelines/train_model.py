@@ -1,0 +1,29 @@
+"""Flow: the classifier to harden, trained on the real samples alone."""
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from data.runs import Run, StageRecord
+from pipelines.recipes import Recipe
+from pipelines.training import stages
+from pipelines.training.session import session
+
+
+@task(cache_policy=NO_CACHE, task_run_name="model")
+def fit_model(recipe: Recipe, run: Run) -> StageRecord:
+    """Train it adversarially."""
+    return stages.model(recipe, run)
+
+
+@flow
+def train_model(recipe: Recipe = Recipe(), run: Path = Path("runs/digits")) -> None:
+    """Train the model to harden.
+
+    Args:
+        recipe: what to do; a field left out has its default.
+        run: the run's folder.
+    """
+    with session(recipe, run) as opened:
+        fit_model(recipe, opened)

@@ -1,0 +1,35 @@
+"""The arms of the comparison: what a user would do instead, by the same trainer for the same number of steps."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    Attributes:
+        name: as reports show it.
+        search: the control search that makes its synthetic samples, or the empty string.
+        folder: its shard set within the run, or the empty string for none.
+    """
+
+    name: str
+    search: str = ""
+    folder: str = ""
+
+
+SHARDS = "shards"
+"""Folder of the run's own shard set."""
+
+OURS = "real + ours"
+BASELINE = "real only"
+
+ARMS = {
+    "real": Arm(BASELINE),
+    "repeat": Arm("real + soft labels", "repeat", "controls/repeat"),
+    "shift": Arm("real + shift, soft", "shift", "controls/shift"),
+    "mixup": Arm("real + pixel mixup, soft", "mixup", "controls/mixup"),
+    "random": Arm("real + random GAN, soft", "random_latent", "controls/random_latent"),
+    "ours": Arm(OURS, folder=SHARDS),
+}
+"""Short name, as files and tasks carry it -> arm. All soft labels come from the same judges."""

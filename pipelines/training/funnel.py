@@ -1,0 +1,51 @@
+"""What became of the candidates: counts by search and reason, and an outsider's view of the labels kept."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.loader import read_samples
+from data.manifest import read_manifest
+from data.shards import ShardRecord
+from pipelines.training.cast import EXAMINER
+from pipelines.training.classifier import load_classifier
+
+
+def funnel_of(folder: Path, records: list[ShardRecord]) -> dict[str, Any]:
+    """By search: attempted, kept, refused by reason; read from the manifests of a set."""
+    rows = read_manifest([folder / record.manifest for record in records]).select(["search", "reason"])
+    counts: dict[str, Counter[str]] = {}
+    for row in rows.to_pylist():
+        counts.setdefault(row["search"], Counter())[row["reason"]] += 1
+    return {
+        search: {
+            "attempted": reasons.total(),
+            "kept": reasons[""],
+            "refused": {reason: n for reason, n in sorted(reasons.items()) if reason},
+        }
+        for search, reasons in sorted(counts.items())
+    }
+
+
+def margins_of_set(folder: Path, records: list[ShardRecord]) -> Mapping[str, list[float]]:
+    """Margins of the kept samples before and after the search, for the report's histogram."""
+    rows = read_manifest([folder / record.manifest for record in records])
+    kept = rows.filter(rows["accepted"])
+    return {name: kept[name].to_pylist() for name in ("margin_before", "margin")}
+
+
+@torch.no_grad()
+def examine(run: Path, folder: str) -> dict[str, object]:
+    """How often the examiner gives a kept sample its intended label, in all and by search."""
+    examiner = load_classifier(run / EXAMINER)
+    kept = read_samples(run / folder)
+    seen = examiner(torch.stack([sample.image for sample in kept]).float() / 255).argmax(1).tolist()
+    right: dict[str, list[bool]] = {}
+    for sample, label in zip(kept, seen, strict=True):
+        right.setdefault(sample.search, []).append(label == sample.label)
+    everything = [ok for oks in right.values() for ok in oks]
+    by_search = {search: sum(oks) / len(oks) for search, oks in sorted(right.items())}
+    return {"agreement": sum(everything) / len(everything), "agreement_by_search": by_search}

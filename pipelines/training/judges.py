@@ -1,0 +1,63 @@
+"""Those who judge labels: classifiers cross-fitted on folds, and an examiner who never filters anything."""
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from data.loader import Pool
+from generators.attacks import Ball
+from pipelines.training.classifier import Classifier, ClassifierShape
+from pipelines.training.fit import Batches, FitOptions, fit
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """How the judges are trained."""
+
+    folds: int = 3
+    """Each judge leaves one fold of the training samples out."""
+    fit: FitOptions = field(
+        default_factory=lambda: FitOptions(steps=600, ball=Ball(steps=5))
+    )
+    """Robust judges give the better soft labels: docs/results.md."""
+
+    def __post_init__(self) -> None:
+        if not self.folds >= 2:
+            raise ValueError(f"judges.folds must be >= 2, got {self.folds}")
+
+
+def fit_judge(real: Pool, fold: int, shape: ClassifierShape, options: JudgeOptions, seed: int) -> Classifier:
+    """The judge that sees every training sample but those of its fold.
+
+    Folds are interleaved: sample i belongs to fold i modulo their number. All judges are trained on mixup of what
+    they see, which keeps their probabilities honest between the classes.
+    """
+    seen = torch.arange(len(real)) % options.folds != fold
+    part = Pool(real.images[seen], real.soft_labels[seen])
+    return fit(blended(part, options.fit.batch_size, seed), shape, options.fit, seed, f"judge {fold}")
+
+
+def fit_examiner(held_out: Pool, shape: ClassifierShape, options: JudgeOptions, seed: int) -> Classifier:
+    """A classifier trained on samples that no generator, judge or model has seen, to measure labels with.
+
+    It takes no part in keeping or refusing; what it says of kept samples is an outsider's opinion.
+    """
+    plain = replace(options.fit, ball=replace(options.fit.ball, steps=0))
+    return fit(blended(held_out, plain.batch_size, seed), shape, plain, seed, "examiner")
+
+
+def blended(pool: Pool, batch_size: int, seed: int) -> Batches:
+    """Batches of which half are pixel mixup, with linear labels. Zhang et al. 2018, arXiv:1710.09412."""
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        rows, others = (torch.randint(len(pool), (batch_size,), generator=rng) for _ in range(2))
+        weights = torch.rand(batch_size, generator=rng)
+        weights[: batch_size // 2] = 1
+        images, soft = pool.images.float() / 255, pool.soft_labels
+        x = torch.lerp(images[others], images[rows], weights[:, None, None, None])
+        return x, torch.lerp(soft[others], soft[rows], weights[:, None])
+
+    return batch
+

@@ -1,0 +1,127 @@
+"""Makes one shard: proposes candidates, hears the witnesses, checks, writes."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+import generators.checks
+import generators.search
+from data.plugins import plugin
+from data.records import Batch, Candidates, Verdict
+from data.shards import Judged, ShardRecord, write_shard
+from data.sources import SourceOptions
+from generators.checks import Check, hear
+from generators.search import Search, SearchOptions, plain_mix
+from pipelines.training.cast import scene_of, witnesses_of
+from pipelines.training.previews import write_previews
+from pipelines.training.progress import report
+
+SPLIT = "train"
+AT_ONCE = 256
+"""Candidates that are searched together."""
+
+
+@dataclass(frozen=True)
+class ShardOptions:
+    """How many shards, and how many candidates are tried for each."""
+
+    count: int = 8
+    attempts: int = 1200
+
+    def __post_init__(self) -> None:
+        for name in ("count", "attempts"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
+
+
+def default_checks() -> dict[str, float]:
+    """The checks and thresholds of the default recipe; each threshold means what its check says."""
+    return {"margin_band": 1.0, "agreement": 0.5, "realism": 0.0, "near_duplicate": 0.3}
+
+
+@dataclass(frozen=True)
+class ShardRequest:
+    """All that a shard depends on, but for the networks in the run's folder."""
+
+    run: Path
+    set_name: str
+    """Folder within the run."""
+    number: int
+    attempts: int
+    seed: int
+    folds: int
+    source: SourceOptions
+    search: SearchOptions
+    checks: Mapping[str, float] = field(default_factory=dict)
+
+
+def preview_file(set_name: str, number: int) -> str:
+    """Where a shard's pictures for the report lie, within the run."""
+    return f"previews/{set_name}-{number:06d}.npz"
+
+
+def build_shard(request: ShardRequest) -> ShardRecord:
+    """Make one shard of a set; its random numbers come from (seed, set, number) alone.
+
+    Raises:
+        Damaged: a checkpoint is unreadable, or every candidate was refused.
+        WrongUse: an unknown search or check.
+    """
+    rng = shard_rng(request.seed, request.set_name, request.number)
+    judged = list(_judged(request, rng))
+    write_previews(request.run / preview_file(request.set_name, request.number), judged)
+    return write_shard(request.run / request.set_name, SPLIT, request.number, judged, rng)
+
+
+def _judged(request: ShardRequest, rng: torch.Generator) -> Iterator[Judged]:
+    scene = scene_of(request.run, request.source)
+    witnesses = witnesses_of(request.run, request.source, request.folds)
+    checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
+    done = 0
+    for name, count in plain_mix(request.search.mix, request.attempts).items():
+        search = cast(Search, plugin(generators.search, name))
+        for y in balanced_labels(scene.real, count, rng).split(AT_ONCE):
+            candidates = search(scene, y, request.search, rng)
+            evidence = hear(witnesses, candidates.batch)
+            verdicts = [check(candidates, evidence, limit) for check, limit in checks]
+            yield Judged(candidates, reduce(and_, verdicts, everything(candidates)), evidence.soft_labels)
+            done += len(y)
+            report(f"{request.set_name} {request.number}", done, request.attempts)
+
+
+def everything(candidates: Candidates) -> Verdict:
+    """The verdict that refuses nothing."""
+    return Verdict(("",) * len(candidates), {})
+
+
+def balanced_labels(real: Batch, count: int, rng: torch.Generator) -> Tensor:
+    """`count` labels, int64 (count,), each class of the real samples as often as any other, shuffled."""
+    classes = real.labels.unique()
+    order = torch.randperm(count, generator=rng)
+    return classes[torch.arange(count) % len(classes)][order]
+
+
+def shard_rng(seed: int, set_name: str, number: int) -> torch.Generator:
+    """The random numbers of one shard: the same on any machine, in any order of shards."""
+    digest = hashlib.sha256(f"{seed}/{set_name}/{number}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def known_plugins(mix: Mapping[str, float], checks: Mapping[str, float]) -> None:
+    """Look every search and check up before any work.
+
+    Raises:
+        WrongUse: one of them does not exist.
+    """
+    for name in mix:
+        plugin(generators.search, name)
+    for name in checks:
+        plugin(generators.checks, name)
+

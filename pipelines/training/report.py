@@ -1,0 +1,70 @@
+"""The report of a run: report.json for scripts, report.html for people, the same figures in both."""
+
+from pathlib import Path
+from typing import Any
+
+from data.files import canonical_json, write_atomically
+from data.runs import Run
+from data.shards import open_set
+from pipelines.recipes import Recipe
+from pipelines.training import page, uplift
+from pipelines.training.arms import ARMS, OURS, SHARDS
+from pipelines.training.funnel import margins_of_set
+from pipelines.training.materialise import preview_file
+from pipelines.training.previews import read_previews
+
+
+def write(recipe: Recipe, run: Run, seeds: int) -> Path:
+    """Write both reports; returns the path of report.json.
+
+    Raises:
+        Damaged: the shard set was altered since it was made.
+        WrongUse: a stage is not finished.
+    """
+    results = uplift.results_of(recipe, run, seeds)
+    figures = figures_of(recipe, run, seeds, results)
+    _, records = open_set(run.path(SHARDS))
+    previews = read_previews([run.path(preview_file(SHARDS, n)) for n in range(len(records))])
+    html = page.render(figures, previews, margins_of_set(run.path(SHARDS), records), recipe.search.band)
+    write_atomically(run.path("report.html"), html.encode())
+    path = run.path("report.json")
+    write_atomically(path, canonical_json(figures))
+    return path
+
+
+def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmResult]) -> dict[str, Any]:
+    """All that the report says, as JSON."""
+    kept = run.record("shards")
+    ours = next(result for result in results if result.name == OURS)
+    gaps = {r.name: vars(uplift.difference(ours, r)) for r in results if r is not ours}
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "stages": stage_seconds(recipe, run, seeds),
+        "fidelity": {**run.record("fidelity").facts, **run.record("examiner").facts},
+        "candidates": kept.facts["candidates"],
+        "kept_labels": {name: kept.facts[name] for name in ("agreement", "agreement_by_search")},
+        "index_sha256": kept.outputs[f"{SHARDS}/index.json"],
+        "evaluation": vars(recipe.evaluation),
+        "arms": uplift.as_json(results),
+        "ours_minus": gaps,
+        "verdict": uplift.verdict(results, recipe),
+    }
+
+
+def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object]]:
+    """Each kind of stage and how long its work took in all, in seconds of one core's work."""
+    shards, folds = range(recipe.shards.count), range(recipe.judges.folds)
+    pairs = [f"{arm}-{seed}" for arm in ARMS for seed in range(recipe.seed, recipe.seed + seeds)]
+    kinds = {
+        "train_model": ["model"],
+        "train_generator": ["generator", "examiner", "fidelity", *(f"judge-{fold}" for fold in folds)],
+        "build_shards": [*(f"shard-{number}" for number in shards), "shards"],
+        "train_robust": [f"arm-{pair}" for pair in pairs]
+        + [f"control-{name}{part}" for name, arm in ARMS.items() if arm.search for part in ("", "-shard")],
+        "evaluate": [f"accuracy-{pair}" for pair in pairs],
+    }
+    return [
+        {"name": name, "seconds": round(sum(run.record(stage).seconds for stage in stages), 1)}
+        for name, stages in kinds.items()
+    ]

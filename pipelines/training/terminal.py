@@ -1,0 +1,81 @@
+"""What a finished command prints."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import pipelines.recipes as recipes
+from data.plugins import plugin_names
+from data.shards import open_set
+from pipelines.training.arms import OURS, SHARDS
+from pipelines.training.funnel import funnel_of
+from pipelines.training.uplift import spread
+
+
+def show_report(path: Path) -> None:
+    """The summary of a finished run, from its report.json."""
+    figures, console = json.loads(path.read_text()), Console()
+    console.print(_stages(figures["stages"]))
+    console.print(_candidates(figures["candidates"]))
+    agreement, on_real = figures["kept_labels"]["agreement"], figures["fidelity"]["agreement_on_real"]
+    console.print(
+        f"The examiner (other data, no part in filtering) gives {100 * agreement:.1f} % of the kept samples their "
+        f"label, and {100 * on_real:.1f} % of real samples.\n"
+    )
+    console.print(_arms(figures))
+    for name, arm in figures["arms"].items():
+        for warning in arm["warnings"]:
+            console.print(f"AutoAttack doubts {name}: {warning}", highlight=False)
+    console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
+    folder = path.parent
+    console.print(f"shards   {folder / SHARDS}\nreport   {folder / 'report.html'}\nfigures  {path}", highlight=False)
+
+
+def show_build(folder: Path) -> None:
+    """The summary of a finished build."""
+    console = Console()
+    index, records = open_set(folder / SHARDS)
+    console.print(_candidates(funnel_of(folder / SHARDS, records)))
+    console.print(f"{index['samples']} samples in {len(records)} shards: {folder / SHARDS}", highlight=False)
+
+
+def show_recipes(recipe: recipes.Recipe) -> None:
+    """The presets there are, and every option of one of them."""
+    console = Console()
+    console.print(f"recipes: {', '.join(plugin_names(recipes))}\n\noptions of {recipe.name}:", highlight=False)
+    for name, value in recipes.options_of(asdict(recipe)):
+        console.print(f"  --{name} {value}", highlight=False)
+
+
+def _stages(stages: list[dict[str, Any]]) -> Table:
+    table = Table("stage", "work, s", title="stages", title_justify="left", box=None)
+    for stage in stages:
+        table.add_row(stage["name"], f"{stage['seconds']:.0f}")
+    return table
+
+
+def _candidates(candidates: dict[str, Any]) -> Table:
+    table = Table("search", "attempted", "kept", "refused", title="\ncandidates", title_justify="left", box=None)
+    for search, row in candidates.items():
+        refused = ", ".join(f"{reason} {count}" for reason, count in row["refused"].items())
+        share = 100 * row["kept"] / row["attempted"]
+        table.add_row(search, str(row["attempted"]), f"{row['kept']} ({share:.0f} %)", refused)
+    return table
+
+
+def _arms(figures: dict[str, Any]) -> Table:
+    table = Table(
+        "arm", "clean, %", "robust, %", "ours minus this [95 %]", "training, s", title="arms", title_justify="left", box=None
+    )
+    for name, arm in figures["arms"].items():
+        gap = figures["ours_minus"].get(name)
+        shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
+        seconds = sum(arm["seconds"]) / len(arm["seconds"])
+        style = "bold" if name == OURS else ""
+        # The brackets are no markup.
+        table.add_row(name, spread(arm["clean"]), spread(arm["robust"]), shown.replace("[", r"\["), f"{seconds:.0f}", style=style)
+    return table

@@ -1,0 +1,133 @@
+"""Do the shards pay? Figures of the arms, with spread and a paired interval, and one sentence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from data.runs import Run
+from pipelines.recipes import Recipe
+from pipelines.training.arms import ARMS, BASELINE, OURS
+
+DRAWS = 4000
+"""Bootstrap resamples."""
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm over its seeds.
+
+    Attributes:
+        clean, robust: percent, one a seed.
+        flags: bool (S, N): robust on each test sample, by seed.
+    """
+
+    name: str
+    seeds: Sequence[int]
+    clean: Sequence[float]
+    robust: Sequence[float]
+    train_seconds: Sequence[float]
+    attack_seconds: Sequence[float]
+    warnings: Sequence[str]
+    flags: np.ndarray
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ours minus another arm, in points: the mean and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def results_of(recipe: Recipe, run: Run, seeds: int) -> list[ArmResult]:
+    """The finished arms, in their order."""
+    return [_result(run, short, arm.name, range(recipe.seed, recipe.seed + seeds)) for short, arm in ARMS.items()]
+
+
+def _result(run: Run, short: str, name: str, seeds: Sequence[int]) -> ArmResult:
+    trained = [run.record(f"arm-{short}-{seed}") for seed in seeds]
+    measured = [run.record(f"accuracy-{short}-{seed}") for seed in seeds]
+    clean, robust = (np.array([_bits(m.facts[kind]) for m in measured]) for kind in ("clean", "robust"))
+    warnings = dict.fromkeys(str(w) for m in measured for w in m.facts["warnings"])  # type: ignore[attr-defined]
+    return ArmResult(
+        name,
+        list(seeds),
+        (100 * clean.mean(1)).tolist(),
+        (100 * robust.mean(1)).tolist(),
+        [t.seconds for t in trained],
+        [m.seconds for m in measured],
+        list(warnings),
+        robust,
+    )
+
+
+def _bits(flags: object) -> list[bool]:
+    return [flag == "1" for flag in str(flags)]
+
+
+def difference(ours: ArmResult, other: ArmResult) -> Difference:
+    """A paired bootstrap over test samples and, when there are several, over seeds.
+
+    Each draw takes seeds and samples with replacement, the same ones for both arms; the interval is the middle 95 %.
+    With one seed it says nothing of how much another seed would differ.
+    """
+    gap = ours.flags.astype(float) - other.flags.astype(float)
+    draw = np.random.default_rng(0)
+    seeds, samples = gap.shape
+    means = []
+    for _ in range(DRAWS):
+        rows = draw.integers(seeds, size=seeds)
+        means.append(gap[rows].mean(0)[draw.integers(samples, size=samples)].mean())
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Difference(*(100 * float(value) for value in (gap.mean(), low, high)))
+
+
+def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
+    """One sentence: whether training on the shards pays, by how much, and which other arm comes nearest."""
+    by_name = {result.name: result for result in results}
+    ours, baseline = by_name[OURS], by_name[BASELINE]
+    others = [r for r in results if r.name not in (OURS, BASELINE)]
+    best = max(others, key=lambda r: mean(r.robust))
+    gain, ahead = difference(ours, baseline), difference(ours, best)
+    clean = mean(ours.clean) - mean(baseline.clean)
+    seeds = len(ours.seeds)
+    said = "The shards pay" if gain.low > 0 else "The shards do not pay, as far as these figures show"
+    caveat = "; one seed shows no spread between trainings, see --seeds" if seeds == 1 else ""
+    return (
+        f"{said}: {_points(gain)} robust accuracy over {BASELINE} (clean {clean:+.1f}), "
+        f"{_points(ahead)} against the best other arm, {best.name} "
+        f"(L-inf {recipe.evaluation.epsilon}, {_attack(recipe)}, {ours.flags.shape[1]} {recipe.evaluation.part} "
+        f"samples, {seeds} seed{'s' * (seeds > 1)}{caveat})."
+    )
+
+
+def _points(gap: Difference) -> str:
+    return f"{gap.mean:+.1f} points [{gap.low:+.1f}, {gap.high:+.1f}]"
+
+
+def _attack(recipe: Recipe) -> str:
+    return "AutoAttack" if recipe.evaluation.attacks == "standard" else "APGD-CE and APGD-T only"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and, with several seeds, standard deviation: `81.2 ± 0.7`."""
+    return f"{mean(values):.1f} ± {stdev(values):.1f}" if len(values) > 1 else f"{mean(values):.1f}"
+
+
+def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:
+    """Arm -> seeds, clean and robust accuracy in percent, seconds of training and of attack."""
+    return {
+        result.name: {
+            "seeds": list(result.seeds),
+            "clean": [round(value, 3) for value in result.clean],
+            "robust": [round(value, 3) for value in result.robust],
+            "seconds": list(result.train_seconds),
+            "attack_seconds": list(result.attack_seconds),
+            "warnings": list(result.warnings),
+        }
+        for result in results
+    }

@@ -1,0 +1,122 @@
+"""What worker processes do for a stage: read its inputs from the run's folder, write its outputs there."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from data.loader import MixedBatches, Pool, read_pool
+from generators import gan
+from generators.fidelity import precision_recall
+from generators.networks import GanShape
+from pipelines.recipes import Recipe
+from pipelines.training import checkpoints
+from pipelines.training.cast import (
+    EXAMINER,
+    GENERATOR,
+    MODEL,
+    judge_file,
+    load_gan,
+    real_pool,
+    samples,
+    shape_of,
+)
+from pipelines.training.classifier import load_classifier, save_classifier
+from pipelines.training.fit import fit
+from pipelines.training.judges import fit_examiner, fit_judge
+from pipelines.training.materialise import balanced_labels, shard_rng
+from pipelines.training.progress import report
+
+CHECKPOINT = "generator-checkpoint.safetensors"
+CHECKPOINT_EVERY = 200
+"""Steps of the GAN's training."""
+
+
+def fit_arm(recipe: Recipe, run: Path, pool: str, seed: int, out: str) -> dict[str, object]:
+    """Train a classifier on the real samples and, unless `pool` is empty, on the shard set in that folder."""
+    real, shape = real_pool("train", recipe.source)
+    options = recipe.training
+    synthetic = read_pool(run / pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
+    share = options.synthetic_share if pool else 0.0
+    batches = MixedBatches(real, synthetic, share, options.batch_size, seed)
+    model = fit(batches.batch, shape, options, seed, Path(out).stem)
+    save_classifier(run / out, model)
+    return {"synthetic": len(synthetic) if pool else 0}
+
+
+def fit_model(recipe: Recipe, run: Path) -> dict[str, object]:
+    """Train the model to harden, on the real samples alone."""
+    return fit_arm(recipe, run, "", recipe.seed, MODEL)
+
+
+def fit_one_judge(recipe: Recipe, run: Path, fold: int) -> dict[str, object]:
+    """Train the judge that leaves out one fold."""
+    real, shape = real_pool("train", recipe.source)
+    judge = fit_judge(real, fold, shape, recipe.judges, seed=1000 * (recipe.seed + 1) + fold)
+    save_classifier(run / judge_file(fold), judge)
+    return {}
+
+
+def fit_the_examiner(recipe: Recipe, run: Path) -> dict[str, object]:
+    """Train the examiner on the validation samples, and measure it on the training samples, which it has not seen."""
+    held_out, shape = real_pool("validation", recipe.source)
+    examiner = fit_examiner(held_out, shape, recipe.judges, seed=2000 * (recipe.seed + 1))
+    save_classifier(run / EXAMINER, examiner)
+    unseen = samples("train", recipe.source)
+    right = examiner(unseen.inputs["image"]).argmax(1) == unseen.labels
+    return {"agreement_on_real": right.float().mean().item()}
+
+
+def fit_gan(recipe: Recipe, run: Path) -> dict[str, object]:
+    """Train the GAN, from its last checkpoint if there is one made from the same recipe."""
+    batch, options = samples("train", recipe.source), recipe.generator
+    shape = shape_of(batch)
+    gan_shape = GanShape(
+        shape.channels, shape.height, shape.width, shape.classes, options.latent, options.features
+    )
+    training = gan.begin(gan_shape, options, recipe.seed)
+    origin = {"options": asdict(options), "source": asdict(recipe.source), "seed": recipe.seed}
+    checkpoint = run / CHECKPOINT
+    if checkpoint.is_file():
+        tensors, made_from = checkpoints.load(checkpoint)
+        if made_from == origin:
+            gan.restore(training, tensors)
+    while training.step < options.steps:
+        losses = gan.advance(training, batch.inputs["image"], batch.labels, options)
+        if training.step % CHECKPOINT_EVERY == 0:
+            checkpoints.save(checkpoint, gan.state_of(training), origin)
+        report("generator", training.step, options.steps, f"D {losses['discriminator']:.3f}")
+    state = gan.state_of(training)
+    finished = {
+        **{f"generator.{k.removeprefix('averaged.')}": v for k, v in state.items() if k.startswith("averaged.")},
+        **{k: v for k, v in state.items() if k.startswith("discriminator.")},
+    }
+    checkpoints.save(run / GENERATOR, finished, asdict(gan_shape))
+    checkpoint.unlink(missing_ok=True)
+    return {}
+
+
+@torch.no_grad()
+def measure_fidelity(recipe: Recipe, run: Path) -> dict[str, object]:
+    """What an outsider sees of the generator: label agreement, precision and recall, each beside that of real samples.
+
+    Precision and recall are taken in pixel space between as many samples as there are for training and as many
+    validation samples; the training samples take the generated ones' place for the figure to compare with.
+    """
+    generator, _ = load_gan(run / GENERATOR)
+    real, held_out = samples("train", recipe.source), samples("validation", recipe.source)
+    rng = shard_rng(recipe.seed, "fidelity", 0)
+    y = balanced_labels(real, 2000, rng)
+    generated = generator(torch.randn(len(y), generator.shape.latent, generator=rng), y)
+    seen = load_classifier(run / EXAMINER)(generated).argmax(1)
+    size = min(len(real), len(held_out))
+    reference = held_out.inputs["image"][:size].flatten(1)
+    precision, recall = precision_recall(reference, generated[:size].flatten(1))
+    best = precision_recall(reference, real.inputs["image"][:size].flatten(1))
+    return {
+        "agreement": (seen == y).float().mean().item(),
+        "precision": precision,
+        "recall": recall,
+        "precision_of_real": best[0],
+        "recall_of_real": best[1],
+    }
