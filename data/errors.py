@@ -1,4 +1,4 @@
-"""The two errors a user meets: `WrongUse` (exit code 2: mend the command) and `Damaged` (exit code 1: mend the file)."""
+"""The two errors a user meets: `WrongUse` (exit code 2, mend the command), `Damaged` (exit code 1, mend the file)."""
 
 
 class WrongUse(ValueError):

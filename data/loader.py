@@ -74,7 +74,8 @@ def _decode(sample: Mapping[str, bytes]) -> Sample:
         facts = json.loads(sample["json"])
         return Sample(str(sample["__key__"]), pixels, int(sample["cls"]), soft, facts["search"])
     except (KeyError, ValueError, Damaged) as error:
-        raise Damaged(f"{sample['__url__']}: sample {sample['__key__']}: {error!r}; rebuild the set") from error
+        where = f"{sample['__url__']!r}, sample {sample['__key__']!r}"
+        raise Damaged(f"{where}: {error!r}; rebuild the set") from error
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class GanShape:
     classes: int
     latent: int
     features: int
+    discriminator_features: int
 
 
 class Residual(nn.Module):
@@ -60,23 +61,22 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images, float (N, C, H, W) in [0, 1], and labels, int64 (N,) -> realism, float (N,).
 
-    The label enters by projection: Miyato and Koyama 2018, arXiv:1802.05637.
+    Fully connected: on images this small it covers the training set better than a convolutional one, at a third of
+    the time (docs/results.md). The label enters by projection: Miyato and Koyama 2018, arXiv:1802.05637.
     """
 
     def __init__(self, shape: GanShape) -> None:
         super().__init__()
-        half = shape.features // 2
-        self.stem = nn.Conv2d(shape.channels, half, 3, padding=1)
-        self.fine = Residual(half)
-        self.down = nn.Conv2d(half, shape.features, 3, stride=2, padding=1)
-        self.coarse = Residual(shape.features)
-        self.head = nn.Linear(shape.features * (shape.height // 2) * (shape.width // 2), 64)
-        self.embedding, self.bias = nn.Embedding(shape.classes, 64), nn.Linear(64, 1)
+        width = shape.discriminator_features
+        self.stem = nn.Linear(shape.channels * shape.height * shape.width, width)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
+        self.bias, self.embedding = nn.Linear(width, 1), nn.Embedding(shape.classes, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Float (N, C, H, W) and int64 (N,) -> float (N,)."""
-        fine = self.fine(self.stem(x * 2 - 1))
-        coarse = self.coarse(F.leaky_relu(self.down(fine), 0.2))
-        seen = F.leaky_relu(self.head(F.leaky_relu(coarse, 0.2).flatten(1)), 0.2)
-        realism: Tensor = self.bias(seen)[:, 0] + (seen * self.embedding(y)).sum(1) / 8
+        seen = F.leaky_relu(self.stem((x * 2 - 1).flatten(1)), 0.2)
+        for layer in self.layers:
+            seen = seen + F.leaky_relu(layer(seen), 0.2)
+        realism: Tensor = self.bias(seen)[:, 0] + (seen * self.embedding(y)).sum(1)
         return realism

@@ -6,7 +6,7 @@ from prefect import flow
 
 from pipelines.build_shards import build_shards
 from pipelines.evaluate import evaluate
-from pipelines.recipes import Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
 from pipelines.train_generator import train_generator
 from pipelines.train_model import train_model
 from pipelines.train_robust import train_robust
@@ -14,7 +14,7 @@ from pipelines.training.session import session
 
 
 @flow
-def augment(recipe: Recipe = Recipe(), run: Path = Path("runs/digits"), seeds: int = 1) -> Path:
+def augment(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
     """Run everything; what is finished in the run's folder is not done again.
 
     Args:
@@ -34,7 +34,7 @@ def augment(recipe: Recipe = Recipe(), run: Path = Path("runs/digits"), seeds: i
 
 
 @flow
-def build(recipe: Recipe = Recipe(), run: Path = Path("runs/digits")) -> None:
+def build(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Run as far as the shards: no comparison, no test sample read.
 
     Args:

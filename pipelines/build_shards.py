@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
 from pipelines.training import stages
 from pipelines.training.session import session
 
@@ -24,7 +24,7 @@ def commit_set(recipe: Recipe, run: Run) -> StageRecord:
 
 
 @flow
-def build_shards(recipe: Recipe = Recipe(), run: Path = Path("runs/digits")) -> None:
+def build_shards(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Make the shards of hard samples; the model, the generator and the judges must be in the run's folder.
 
     Args:

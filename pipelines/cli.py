@@ -27,12 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known, rest = parser.parse_known_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if known.debug else "CRITICAL")
-    from data.errors import Damaged, WrongUse  # noqa: PLC0415: after the environment is set, like all below
+    from data.errors import Damaged, WrongUse  # after the environment is set, like all below
 
     try:
         _do(known, _overrides(rest))
     except KeyboardInterrupt:
-        return _say(f"stopped; run the same command again to go on from what {known.run or 'the run'} holds", INTERRUPTED)
+        return _say("stopped; the same command goes on from here", INTERRUPTED)
     except WrongUse as error:
         if known.debug:
             raise
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _overrides(rest: Sequence[str]) -> dict[str, str]:
-    from data.errors import WrongUse  # noqa: PLC0415
+    from data.errors import WrongUse
 
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
@@ -67,19 +67,19 @@ def _overrides(rest: Sequence[str]) -> dict[str, str]:
 
 
 def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
-    from data.errors import WrongUse  # noqa: PLC0415
-    from pipelines.recipes import overridden, preset  # noqa: PLC0415
+    from data.errors import WrongUse
+    from pipelines.recipes import overridden, preset
 
     if known.seeds < 1:
         raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
     recipe = overridden(preset(known.recipe), overrides)
     folder = known.run or Path("runs") / recipe.name
     if known.command == "recipes":
-        from pipelines.training.terminal import show_recipes  # noqa: PLC0415
+        from pipelines.training.terminal import show_recipes
 
         return show_recipes(recipe)
-    from pipelines.augment import augment, build  # noqa: PLC0415
-    from pipelines.training import terminal  # noqa: PLC0415
+    from pipelines.augment import augment, build
+    from pipelines.training import terminal
 
     if known.command == "build":
         build(recipe, folder)

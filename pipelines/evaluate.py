@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
 from pipelines.training import report, stages
 from pipelines.training.arms import ARMS
 from pipelines.training.session import session
@@ -25,7 +25,7 @@ def write_report(recipe: Recipe, run: Run, seeds: int) -> Path:
 
 
 @flow
-def evaluate(recipe: Recipe = Recipe(), run: Path = Path("runs/digits"), seeds: int = 1) -> Path:
+def evaluate(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
     """Attack every arm's classifiers and say whether the shards pay.
 
     Args:

@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
 from pipelines.training import stages
 from pipelines.training.session import session
 
@@ -36,7 +36,7 @@ def measure_fidelity(recipe: Recipe, run: Run) -> StageRecord:
 
 
 @flow
-def train_generator(recipe: Recipe = Recipe(), run: Path = Path("runs/digits")) -> None:
+def train_generator(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Train the generator, its judges and the examiner, and report the generator's fidelity.
 
     Args:

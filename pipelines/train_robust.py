@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
 from pipelines.training import stages
 from pipelines.training.arms import ARMS
 from pipelines.training.session import session
@@ -25,7 +25,7 @@ def fit_arm(recipe: Recipe, run: Run, arm: str, seed: int) -> StageRecord:
 
 
 @flow
-def train_robust(recipe: Recipe = Recipe(), run: Path = Path("runs/digits"), seeds: int = 1) -> None:
+def train_robust(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> None:
     """Train a classifier on the shards, and one for each other arm of the comparison.
 
     Args:

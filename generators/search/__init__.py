@@ -65,7 +65,7 @@ class Search(Protocol):
 
 
 def propose(
-    scene: Scene, search: str, y: Tensor, images: Tensor, starts: Tensor, parents: Sequence[tuple[str, ...]]
+    scene: Scene, search: str, y: Tensor, *, images: Tensor, starts: Tensor, parents: Sequence[tuple[str, ...]]
 ) -> Candidates:
     """Candidates from what a search found, as a reader will see them: pixels rounded to 8 bits before the margin.
 

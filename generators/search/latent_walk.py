@@ -36,7 +36,7 @@ def latent_walk(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
         z[walking] = torch.nn.functional.normalize(moved, dim=1) * length[walking]
     with torch.no_grad():
         images, starts = scene.generator(z, y), scene.generator(start, y)
-    return propose(scene, "latent_walk", y, images, starts, [()] * len(y))
+    return propose(scene, "latent_walk", y, images=images, starts=starts, parents=[()] * len(y))
 
 
 def _gap(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

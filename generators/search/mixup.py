@@ -17,4 +17,4 @@ def mixup(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator)
     weights = torch.rand(len(y), 1, 1, 1, generator=rng)
     starts = scene.real.inputs["image"][rows]
     images = torch.lerp(scene.real.inputs["image"][others], starts, weights)
-    return propose(scene, "mixup", y, images, starts, keys_of(scene.real, rows, others))
+    return propose(scene, "mixup", y, images=images, starts=starts, parents=keys_of(scene.real, rows, others))

@@ -22,4 +22,4 @@ def perturb(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generato
     ends = pgd(scene.model, starts, y, ball, rng)
     wanted = wanted_margins(len(y), options.band, rng)
     images = bisect_to_margin(scene.model, starts, ends, y, wanted)
-    return propose(scene, "perturb", y, images, starts, keys_of(scene.real, rows))
+    return propose(scene, "perturb", y, images=images, starts=starts, parents=keys_of(scene.real, rows))

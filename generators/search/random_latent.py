@@ -11,4 +11,4 @@ def random_latent(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Ge
     """One generated sample for each label, int64 (N,)."""
     with torch.no_grad():
         images = scene.generator(torch.randn(len(y), scene.latent, generator=rng), y)
-    return propose(scene, "random_latent", y, images, images, [()] * len(y))
+    return propose(scene, "random_latent", y, images=images, starts=images, parents=[()] * len(y))

@@ -11,4 +11,4 @@ def repeat(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator
     """A random real sample of each label, int64 (N,)."""
     rows = pick_parents(scene.real, y, rng)
     images = scene.real.inputs["image"][rows]
-    return propose(scene, "repeat", y, images, images, keys_of(scene.real, rows))
+    return propose(scene, "repeat", y, images=images, starts=images, parents=keys_of(scene.real, rows))

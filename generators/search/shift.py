@@ -12,4 +12,5 @@ def shift(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator)
     """A random real sample of each label, int64 (N,), shifted by -1, 0 or 1 pixel each way."""
     rows = pick_parents(scene.real, y, rng)
     starts = scene.real.inputs["image"][rows]
-    return propose(scene, "shift", y, augmentation.shift(starts, rng), starts, keys_of(scene.real, rows))
+    images = augmentation.shift(starts, rng)
+    return propose(scene, "shift", y, images=images, starts=starts, parents=keys_of(scene.real, rows))

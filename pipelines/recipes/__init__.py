@@ -7,6 +7,7 @@ fields by name; nothing else configures anything.
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -43,6 +44,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         known_plugins(self.search.mix, self.checks)
+
+
+DEFAULT = Recipe()
+DEFAULT_RUN = Path("runs/digits")
 
 
 def preset(name: str) -> Recipe:
@@ -87,7 +92,8 @@ def _put(fields: dict[str, Any], path: str, value: str) -> None:
             raise WrongUse(_unknown(path, fields))
         place = inner
     # A mix or a list of checks may gain an entry; anything else must be there already.
-    if name not in place and folders not in (["search", "mix"], ["checks"]) or isinstance(place.get(name), dict):
+    unknown = name not in place and folders not in (["search", "mix"], ["checks"])
+    if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value
 

@@ -1,5 +1,5 @@
 """300 labelled digits, hardened against L-inf 0.12: the defaults."""
 
-from pipelines.recipes import Recipe
+from pipelines.recipes import DEFAULT
 
-digits = Recipe()
+digits = DEFAULT

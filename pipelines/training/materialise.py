@@ -87,7 +87,7 @@ def _judged(request: ShardRequest, rng: torch.Generator) -> Iterator[Judged]:
     done = 0
     for name, count in plain_mix(request.search.mix, request.attempts).items():
         search = cast(Search, plugin(generators.search, name))
-        for y in balanced_labels(scene.real, count, rng).split(AT_ONCE):
+        for y in torch.split(balanced_labels(scene.real, count, rng), AT_ONCE):
             candidates = search(scene, y, request.search, rng)
             evidence = hear(witnesses, candidates.batch)
             verdicts = [check(candidates, evidence, limit) for check, limit in checks]
@@ -103,9 +103,8 @@ def everything(candidates: Candidates) -> Verdict:
 
 def balanced_labels(real: Batch, count: int, rng: torch.Generator) -> Tensor:
     """`count` labels, int64 (count,), each class of the real samples as often as any other, shuffled."""
-    classes = real.labels.unique()
-    order = torch.randperm(count, generator=rng)
-    return classes[torch.arange(count) % len(classes)][order]
+    classes = torch.tensor(sorted(set(real.labels.tolist())))
+    return classes[torch.randperm(count, generator=rng) % len(classes)]
 
 
 def shard_rng(seed: int, set_name: str, number: int) -> torch.Generator:

@@ -88,7 +88,7 @@ def _histogram(margins: Mapping[str, Sequence[float]], band: float) -> str:
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.subplots()
     everything = [*margins["margin_before"], *margins["margin"]]
-    bins = np.linspace(min(everything), max(everything), 60)
+    bins = np.linspace(min(everything), max(everything), 60).tolist()
     axes.axvspan(-band, band, color="#8883", label=f"band asked for, ±{band:g}")
     axes.hist(margins["margin_before"], bins, alpha=0.7, color="#5b8db8", label="before the search")
     axes.hist(margins["margin"], bins, alpha=0.7, color="#d9792b", label="after")
@@ -100,12 +100,12 @@ def _histogram(margins: Mapping[str, Sequence[float]], band: float) -> str:
 def _uplift(arms: Mapping[str, Any]) -> str:
     figure = Figure(figsize=(7, 0.5 * len(arms) + 1), layout="constrained")
     axes = figure.subplots()
-    for row, (name, arm) in enumerate(reversed(arms.items())):
+    for row, (name, arm) in enumerate(reversed(list(arms.items()))):
         colour = "#d9792b" if name == "real + ours" else "#5b8db8"
         axes.barh(row, np.mean(arm["robust"]), color=colour, height=0.6)
         axes.plot(arm["robust"], [row] * len(arm["robust"]), "o", color="#222", markersize=3)
     lowest = min(value for arm in arms.values() for value in arm["robust"])
-    axes.set(yticks=range(len(arms)), yticklabels=list(reversed(arms)), xlabel="robust accuracy, % (dots: seeds)")
+    axes.set(yticks=range(len(arms)), yticklabels=list(reversed(list(arms))), xlabel="robust accuracy, % (dots: seeds)")
     axes.set_xlim(left=max(0, 10 * ((lowest - 5) // 10)))
     return _svg(figure)
 

@@ -31,7 +31,7 @@ def workers(count: int) -> Iterator[None]:
 
     Blocks may nest: the outermost one's workers serve all.
     """
-    global _pool  # noqa: PLW0603: the pool is the process's, like its children
+    global _pool  # the pool is the process's, like its children
     if _pool is not None:
         yield
         return

@@ -40,7 +40,7 @@ _last: dict[str, float] = {}
 
 def connect(channel: Channel) -> None:
     """In a worker process: send reports to `channel` from now on."""
-    global _channel  # noqa: PLW0603: one per process, set when it starts
+    global _channel  # one per process, set when it starts
     _channel = channel
 
 

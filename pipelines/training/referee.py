@@ -79,7 +79,7 @@ def _attack(
     model: Classifier, batch: Batch, options: EvaluationOptions, work: str
 ) -> tuple[Tensor, tuple[str, ...]]:
     try:
-        from pyautoattack import AutoAttack  # noqa: PLC0415: 42 MB that only the referee needs
+        from pyautoattack import AutoAttack  # 42 MB that only the referee needs
     except ImportError as error:
         raise WrongUse("AutoAttack is not installed: pip install --no-deps pyautoattack==0.2.0") from error
     others = model.shape.classes - 1

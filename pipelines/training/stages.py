@@ -77,7 +77,7 @@ def index(recipe: Recipe, run: Run) -> StageRecord:
 
 
 def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
-    """The shard set of a control arm: as many samples as the run's own, from a search that does not look for hard ones."""
+    """The shard set of a control arm: as many samples as the run's own, from a search that ignores the model."""
     folder, search = ARMS[arm].folder, ARMS[arm].search
     kept = sum(int(str(run.record(f"shard-{n}").facts["samples"])) for n in range(recipe.shards.count))
     record = _shard(recipe, run, f"control-{arm}-shard", _request(recipe, run, folder, 0, kept, {search: 1.0}, {}))

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-import pipelines.recipes as recipes
 from data.plugins import plugin_names
 from data.shards import open_set
+from pipelines import recipes
 from pipelines.training.arms import OURS, SHARDS
 from pipelines.training.funnel import funnel_of
 from pipelines.training.uplift import spread
@@ -68,14 +69,12 @@ def _candidates(candidates: dict[str, Any]) -> Table:
 
 
 def _arms(figures: dict[str, Any]) -> Table:
-    table = Table(
-        "arm", "clean, %", "robust, %", "ours minus this [95 %]", "training, s", title="arms", title_justify="left", box=None
-    )
+    columns = ("arm", "clean, %", "robust, %", "ours minus this [95 %]", "training, s")
+    table = Table(*columns, title="arms", title_justify="left", box=None)
     for name, arm in figures["arms"].items():
         gap = figures["ours_minus"].get(name)
         shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
         seconds = sum(arm["seconds"]) / len(arm["seconds"])
-        style = "bold" if name == OURS else ""
-        # The brackets are no markup.
-        table.add_row(name, spread(arm["clean"]), spread(arm["robust"]), shown.replace("[", r"\["), f"{seconds:.0f}", style=style)
+        cells = (name, spread(arm["clean"]), spread(arm["robust"]), escape(shown), f"{seconds:.0f}")
+        table.add_row(*cells, style="bold" if name == OURS else "")
     return table

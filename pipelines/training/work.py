@@ -72,7 +72,13 @@ def fit_gan(recipe: Recipe, run: Path) -> dict[str, object]:
     batch, options = samples("train", recipe.source), recipe.generator
     shape = shape_of(batch)
     gan_shape = GanShape(
-        shape.channels, shape.height, shape.width, shape.classes, options.latent, options.features
+        channels=shape.channels,
+        height=shape.height,
+        width=shape.width,
+        classes=shape.classes,
+        latent=options.latent,
+        features=options.features,
+        discriminator_features=options.discriminator_features,
     )
     training = gan.begin(gan_shape, options, recipe.seed)
     origin = {"options": asdict(options), "source": asdict(recipe.source), "seed": recipe.seed}

@@ -1,0 +1,28 @@
+# `make run` and `make test` set everything up on a fresh machine; nothing else is needed.
+PYTHON ?= python3
+PIP_FLAGS ?= --quiet --disable-pip-version-check
+
+.PHONY: run test check setup clean
+
+run: setup  ## the main job, on the bundled digits
+	.venv/bin/hardshard run digits
+
+test: setup  ## the fast tests
+	.venv/bin/python -m pytest -m "not slow"
+
+check: setup  ## lint and types
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+setup: .venv/.done
+
+# constraints.txt pins every package, torch to a release with a CPU build; pyautoattack declares no dependencies.
+.venv/.done: pyproject.toml constraints.txt
+	@echo "setting up .venv (about two minutes, once)"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
+	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,dev]"
+	@touch $@
+
+clean:
+	rm -rf .venv runs
