@@ -6,7 +6,7 @@ from prefect import flow
 
 from pipelines.build_shards import build_shards
 from pipelines.evaluate import evaluate
-from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset
 from pipelines.train_generator import train_generator
 from pipelines.train_model import train_model
 from pipelines.train_robust import train_robust
@@ -14,11 +14,11 @@ from pipelines.training.session import session
 
 
 @flow
-def augment(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
+def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
     """Run everything; what is finished in the run's folder is not done again.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder.
         seeds: how many classifiers of each arm are trained and attacked.
 
@@ -34,11 +34,11 @@ def augment(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -
 
 
 @flow
-def build(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
+def build(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Run as far as the shards: no comparison, no test sample read.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder.
     """
     with session(recipe, run):

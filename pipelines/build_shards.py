@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
 from pipelines.training.session import session
 
@@ -24,11 +24,11 @@ def commit_set(recipe: Recipe, run: Run) -> StageRecord:
 
 
 @flow
-def build_shards(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
+def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Make the shards of hard samples; the model, the generator and the judges must be in the run's folder.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder.
     """
     with session(recipe, run) as opened:

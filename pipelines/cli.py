@@ -10,6 +10,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from pathlib import Path
 # Before prefect is imported: no telemetry, and its own log only when asked for.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+# An interrupted run has no time to hand back its semaphores; the system does it.
+os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
 
@@ -25,35 +28,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0, 1 (failed), 2 (wrong use) or 130 (interrupted)."""
     parser = _parser()
     known, rest = parser.parse_known_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _log_to_terminal()
+    signal.signal(signal.SIGINT, _interrupt)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if known.debug else "CRITICAL")
-    from data.errors import Damaged, WrongUse  # after the environment is set, like all below
+    from data.errors import Damaged, WrongUse
 
     try:
         _do(known, _overrides(rest))
-    except KeyboardInterrupt:
-        return _say("stopped; the same command goes on from here", INTERRUPTED)
     except WrongUse as error:
         if known.debug:
             raise
         return _say(str(error), WRONG_USE)
-    except (Damaged, RuntimeError, OSError) as error:
+    except (Damaged, RuntimeError, ValueError, OSError) as error:
         if known.debug:
             raise
         return _say(f"{error} (--debug shows where)", FAILED)
     return 0
 
 
+# Imports stand inside functions from here on: the environment above must be set before prefect is imported, and a
+# wrong option should not wait for torch.
+
+
+def _log_to_terminal() -> None:
+    log = logging.getLogger("pipelines")
+    log.addHandler(logging.StreamHandler(sys.stderr))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def _interrupt(*_: object) -> None:
+    """End at once: what is finished lies whole in the run's folder, and prefect would wait for its lost server."""
+    from prefect.server.api.server import SubprocessASGIServer
+
+    from pipelines.training.processes import stop_workers
+
+    stop_workers()
+    SubprocessASGIServer().stop()
+    _say("stopped; the same command goes on from here", INTERRUPTED)
+    os._exit(INTERRUPTED)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "hardshard", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        "hardshard",
+        description=__doc__,
+        epilog="Any option that `hardshard recipes` lists may follow, as --name value.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("command", choices=["run", "build", "recipes"])
     parser.add_argument("recipe", nargs="?", default="digits", help="a file of pipelines/recipes (default: digits)")
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and Prefect's log")
-    parser.add_argument("--<option>", metavar="VALUE", help="any option that `hardshard recipes` lists")
     return parser
 
 
@@ -79,8 +107,9 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
 
         return show_recipes(recipe)
     from pipelines.augment import augment, build
-    from pipelines.training import terminal
+    from pipelines.training import cast, terminal
 
+    cast.samples("train", recipe.source)  # a source that cannot be read fails before any work
     if known.command == "build":
         build(recipe, folder)
         return terminal.show_build(folder)
@@ -88,7 +117,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
 
 
 def _say(message: str, code: int) -> int:
-    print(f"hardshard: {message}", file=sys.stderr)
+    print(f"hardshard: {message}", file=sys.stderr, flush=True)
     return code
 
 

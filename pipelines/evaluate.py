@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import report, stages
 from pipelines.training.arms import ARMS
 from pipelines.training.session import session
@@ -25,11 +25,11 @@ def write_report(recipe: Recipe, run: Run, seeds: int) -> Path:
 
 
 @flow
-def evaluate(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
+def evaluate(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
     """Attack every arm's classifiers and say whether the shards pay.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder, with its classifiers trained.
         seeds: how many classifiers of each arm.
 

@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
 from pipelines.training.session import session
 
@@ -36,11 +36,11 @@ def measure_fidelity(recipe: Recipe, run: Run) -> StageRecord:
 
 
 @flow
-def train_generator(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
+def train_generator(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Train the generator, its judges and the examiner, and report the generator's fidelity.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder.
     """
     with session(recipe, run) as opened:

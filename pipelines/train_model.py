@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
 from pipelines.training.session import session
 
@@ -18,11 +18,11 @@ def fit_model(recipe: Recipe, run: Run) -> StageRecord:
 
 
 @flow
-def train_model(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN) -> None:
+def train_model(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Train the model to harden.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder.
     """
     with session(recipe, run) as opened:

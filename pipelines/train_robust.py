@@ -6,7 +6,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
-from pipelines.recipes import DEFAULT, DEFAULT_RUN, Recipe
+from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
 from pipelines.training.arms import ARMS
 from pipelines.training.session import session
@@ -25,11 +25,11 @@ def fit_arm(recipe: Recipe, run: Run, arm: str, seed: int) -> StageRecord:
 
 
 @flow
-def train_robust(recipe: Recipe = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> None:
+def train_robust(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> None:
     """Train a classifier on the shards, and one for each other arm of the comparison.
 
     Args:
-        recipe: what to do; a field left out has its default.
+        recipe: a preset by name, and fields that differ from it.
         run: the run's folder, with its shards finished.
         seeds: how many classifiers of each arm.
     """

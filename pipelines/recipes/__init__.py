@@ -8,9 +8,9 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 import pipelines.recipes
 from data.errors import WrongUse
@@ -59,6 +59,20 @@ def preset(name: str) -> Recipe:
     return cast(Recipe, plugin(pipelines.recipes, name))
 
 
+def merged(fields: object) -> object:
+    """A preset's fields with the given ones put over them; `name` says which preset, anything but a dict passes."""
+    if not isinstance(fields, dict):
+        return fields
+    under = asdict(preset(str(fields.get("name", DEFAULT.name))))
+    for path, value in options_of(fields):
+        _put(under, path, value)
+    return under
+
+
+FromPreset = Annotated[Recipe, BeforeValidator(merged)]
+"""A flow's recipe parameter: `{"name": "digits_quick", "search": {"steps": 20}}` changes one field of that preset."""
+
+
 def overridden(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
     """The recipe with fields replaced: `{"search.steps": "40"}`; values are text, as typed on a command line.
 
@@ -83,7 +97,7 @@ def options_of(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield prefix + name, value
 
 
-def _put(fields: dict[str, Any], path: str, value: str) -> None:
+def _put(fields: dict[str, Any], path: str, value: object) -> None:
     *folders, name = path.split(".")
     place = fields
     for folder in folders:

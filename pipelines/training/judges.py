@@ -1,12 +1,13 @@
 """Those who judge labels: classifiers cross-fitted on folds, and an examiner who never filters anything."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from data.loader import Pool
 from generators.attacks import Ball
+from generators.augmentation import shift
 from pipelines.training.classifier import Classifier, ClassifierShape
 from pipelines.training.fit import Batches, FitOptions, fit
 
@@ -43,12 +44,14 @@ def fit_examiner(held_out: Pool, shape: ClassifierShape, options: JudgeOptions, 
 
     It takes no part in keeping or refusing; what it says of kept samples is an outsider's opinion.
     """
-    plain = replace(options.fit, ball=replace(options.fit.ball, steps=0))
-    return fit(blended(held_out, plain.batch_size, seed), shape, plain, seed, "examiner")
+    return fit(blended(held_out, options.fit.batch_size, seed), shape, options.fit, seed, "examiner")
 
 
 def blended(pool: Pool, batch_size: int, seed: int) -> Batches:
-    """Batches of which half are pixel mixup, with linear labels. Zhang et al. 2018, arXiv:1710.09412."""
+    """Batches of which half are pixel mixup with linear labels, and half shifted by up to a pixel.
+
+    Mixup: Zhang et al. 2018, arXiv:1710.09412.
+    """
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         rng = torch.Generator().manual_seed(seed * 1_000_003 + step)
@@ -57,7 +60,8 @@ def blended(pool: Pool, batch_size: int, seed: int) -> Batches:
         weights[: batch_size // 2] = 1
         images, soft = pool.images.float() / 255, pool.soft_labels
         x = torch.lerp(images[others], images[rows], weights[:, None, None, None])
-        return x, torch.lerp(soft[others], soft[rows], weights[:, None])
+        moved = torch.rand(batch_size, 1, 1, 1, generator=rng) < 0.5
+        return torch.where(moved, shift(x, rng), x), torch.lerp(soft[others], soft[rows], weights[:, None])
 
     return batch
 

@@ -43,8 +43,7 @@ def workers(count: int) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            for child in multiprocessing.active_children():
-                child.terminate()
+            stop_workers()
             raise
         finally:
             _pool = None
@@ -65,13 +64,19 @@ def in_worker(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         raise RuntimeError(f"the process that did {work.__name__} was killed; run again to go on") from error
 
 
+def stop_workers() -> None:
+    """End all worker processes at once; whoever waits for one gets an error."""
+    for child in multiprocessing.active_children():
+        child.kill()
+
+
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin(channel: progress.Channel) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)

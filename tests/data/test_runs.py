@@ -10,6 +10,25 @@ from data.errors import Damaged, WrongUse
 from data.files import write_atomically
 from data.runs import Run, hold, open_run
 
+HOLD = """
+import sys, time
+from pathlib import Path
+from data.runs import hold
+with hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+WRITE = """
+import sys
+from pathlib import Path
+from data.files import write_atomically
+print("go", flush=True)
+while True:
+    for digit in b"123":
+        write_atomically(Path(sys.argv[1]), bytes([digit]) * 1_000_000)
+"""
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -84,8 +103,7 @@ def test_a_folder_that_is_no_run_is_wrong_use(tmp_path):
 
 
 def test_a_second_process_is_refused_and_told_who_holds_the_run(tmp_path):
-    script = f"import time; from pathlib import Path; from data.runs import hold\nwith hold(Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
-    other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    other = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
     try:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(WrongUse, match=f"in use by process {other.pid}"), hold(tmp_path):
@@ -100,9 +118,8 @@ def test_a_second_process_is_refused_and_told_who_holds_the_run(tmp_path):
 def test_a_write_killed_at_any_instant_leaves_the_old_file_or_the_new(tmp_path):
     path = tmp_path / "file"
     write_atomically(path, b"0" * 1_000_000)
-    script = f"from pathlib import Path; from data.files import write_atomically\nprint('go', flush=True)\nwhile True:\n for digit in b'123': write_atomically(Path({str(path)!r}), bytes([digit]) * 1_000_000)"
     for delay in (0.0, 0.003, 0.011, 0.023, 0.042):
-        writer = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        writer = subprocess.Popen([sys.executable, "-c", WRITE, path], stdout=subprocess.PIPE)
         writer.stdout.readline()
         time.sleep(delay)
         os.kill(writer.pid, signal.SIGKILL)

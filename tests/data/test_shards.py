@@ -74,7 +74,8 @@ def test_the_manifest_has_a_row_for_every_candidate_with_its_reason(shard_set):
 
 
 def keys_in_tars(folder):
-    return {s["__key__"] for s in webdataset.WebDataset([str(p) for p in sorted(folder.glob("*.tar"))], shardshuffle=False)}
+    urls = sorted(str(path) for path in folder.glob("*.tar"))
+    return {sample["__key__"] for sample in webdataset.WebDataset(urls, shardshuffle=False)}
 
 
 def test_the_same_samples_give_the_same_bytes(tmp_path, candidates):

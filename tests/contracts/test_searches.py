@@ -1,0 +1,93 @@
+"""Every file of generators/search keeps the promises of the folder."""
+
+import pytest
+import torch
+
+import generators.search
+from data.modalities import image
+from data.plugins import plugin, plugin_names
+from generators.margins import margins_of
+from generators.search import SearchOptions
+
+OPTIONS = SearchOptions(band=2.0, epsilon=0.5)
+HARD = ("interpolate", "latent_walk", "perturb")
+
+every = pytest.mark.parametrize("name", plugin_names(generators.search))
+hard = pytest.mark.parametrize("name", HARD)
+
+
+def found_by(name, scene, n=40, seed=0):
+    y = torch.arange(n) % 2
+    return plugin(generators.search, name)(scene, y, OPTIONS, torch.Generator().manual_seed(seed))
+
+
+@every
+def test_it_makes_one_candidate_for_each_wanted_label(name, scene):
+    found = found_by(name, scene)
+
+    assert found.search == name
+    assert found.batch.labels.tolist() == [0, 1] * 20
+    assert len(found.parents) == len(set(found.batch.keys)) == 40
+
+
+@every
+def test_its_images_are_what_a_reader_of_the_shard_will_see(name, scene):
+    images = found_by(name, scene).batch.inputs["image"]
+
+    assert torch.equal(images, image.stored(images))
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+@every
+def test_it_states_the_models_margins_of_its_images_and_of_their_starts(name, scene):
+    found = found_by(name, scene)
+
+    y = found.batch.labels
+    assert torch.equal(found.margins, margins_of(scene.model(found.batch.inputs["image"]), y))
+    assert torch.equal(found.margins_before, margins_of(scene.model(found.starts["image"]), y))
+
+
+@every
+def test_parents_are_real_samples_and_the_first_has_the_label(name, scene):
+    found = found_by(name, scene)
+    label_of = dict(zip(scene.real.keys, scene.real.labels.tolist(), strict=True))
+
+    for parents, label in zip(found.parents, found.batch.labels.tolist(), strict=True):
+        assert set(parents) <= set(scene.real.keys)
+        assert not parents or label_of[parents[0]] == label
+
+
+@every
+def test_the_same_seed_gives_the_same_candidates_and_another_seed_others(name, scene):
+    one, two, other = (found_by(name, scene, seed=seed).batch.inputs["image"] for seed in (1, 1, 2))
+
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+@hard
+def test_it_brings_margins_into_the_band_from_outside(name, scene):
+    found = found_by(name, scene)
+
+    assert (found.margins_before.abs() > OPTIONS.band).float().mean() > 0.5
+    assert (found.margins.abs() <= OPTIONS.band + 0.1).float().mean() > 0.9
+
+
+@hard
+def test_it_looks_on_both_sides_of_the_boundary(name, scene):
+    margins = found_by(name, scene, n=100).margins
+
+    assert (margins > 0).float().mean() > 0.2
+    assert (margins < 0).float().mean() > 0.2
+
+
+def test_perturb_stays_within_its_ball(scene):
+    found = found_by("perturb", scene)
+
+    assert (found.batch.inputs["image"] - found.starts["image"]).abs().max() <= OPTIONS.epsilon + 1 / 255
+
+
+def test_a_class_without_real_samples_is_refused(scene):
+    with pytest.raises(ValueError, match=r"no real sample to start from for labels \[7\]"):
+        plugin(generators.search, "perturb")(scene, torch.tensor([7]), OPTIONS, torch.Generator())

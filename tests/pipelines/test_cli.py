@@ -1,0 +1,66 @@
+"""The command as a user types it: exit codes, one clear line, no traceback."""
+
+import subprocess
+import sys
+
+import pytest
+
+HARDSHARD = [sys.executable, "-m", "pipelines.cli"]
+
+
+def called(*arguments, cwd):
+    return subprocess.run([*HARDSHARD, *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "faces"], "no 'faces' in pipelines/recipes: there are digits"),
+        (["run", "digits", "--search.step", "40"], "no option --search.step: did you mean --search.steps"),
+        (["run", "digits", "--search.steps", "0"], "search.steps must be >= 1, got 0"),
+        (["run", "digits", "--search.steps"], "options come as --name value"),
+        (["run", "digits", "stray"], "options come as --name value, got stray"),
+        (["run", "digits", "--seeds", "0"], "--seeds must be >= 1, got 0"),
+        (["build", "digits", "--source.labelled", "15"], "source.labelled must be a multiple of 10"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_one_line_before_any_work(arguments, message, workplace):
+    result = called(*arguments, cwd=workplace)
+
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (workplace / "runs").exists()
+
+
+def test_a_folder_of_another_recipe_is_refused(workplace):
+    (workplace / "mine").mkdir()
+    (workplace / "mine/run.json").write_text('{"recipe": "digits"}')
+
+    result = called("run", "digits_quick", "--run", "mine", cwd=workplace)
+
+    assert result.returncode == 2
+    assert "belongs to recipe 'digits', not 'digits_quick': choose another folder with --run" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_debug_shows_where(workplace):
+    result = called("run", "faces", "--debug", cwd=workplace)
+
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_recipes_lists_presets_and_every_option(workplace):
+    result = called("recipes", cwd=workplace)
+
+    assert result.returncode == 0
+    assert "digits, digits_quick" in result.stdout
+    assert "--search.steps 40" in result.stdout
+
+
+def test_help_shows_examples(workplace):
+    result = called("--help", cwd=workplace)
+
+    assert result.returncode == 0
+    assert "hardshard run digits --seeds 5" in result.stdout

@@ -1,0 +1,72 @@
+from dataclasses import replace
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from data.errors import WrongUse
+from data.plugins import plugin_names
+from pipelines import recipes
+from pipelines.recipes import DEFAULT, FromPreset, overridden, preset
+
+
+@pytest.mark.parametrize("name", plugin_names(recipes))
+def test_a_preset_bears_the_name_of_its_file(name):
+    assert preset(name).name == name
+
+
+def test_fields_are_replaced_by_dotted_name():
+    changed = overridden(DEFAULT, {"search.steps": "41", "training.ball.epsilon": "0.2", "source.name": "digits"})
+
+    assert changed.search.steps == 41
+    assert changed.training.ball.epsilon == 0.2
+    assert changed.generator == DEFAULT.generator
+
+
+def test_a_mix_and_the_checks_may_gain_entries():
+    mix = {"search.mix.latent_walk": "0", "search.mix.perturb": "0", "search.mix.interpolate": "0"}
+
+    changed = overridden(DEFAULT, {**mix, "search.mix.mixup": "1", "checks.realism": "0.2"})
+
+    assert changed.search.mix["mixup"] == 1
+    assert changed.checks["realism"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("search.step", "1", "no option --search.step: did you mean --search.steps"),
+        ("colour", "red", "no option --colour"),
+        ("search", "1", "no option --search:"),
+        ("search.steps.deep", "1", "no option --search.steps.deep"),
+        ("search.steps", "many", "--search.steps: .* got 'many'"),
+        ("search.steps", "0", "search.steps must be >= 1, got 0"),
+        ("search.band", "nan", "search.band must be > 0, got nan"),
+        ("search.mix.perturb", "3", "search.mix must be shares"),
+        ("search.mix.magic", "0", "no 'magic' in generators/search: there are .*latent_walk"),
+        ("checks.magic", "0", "no 'magic' in generators/checks: there are agreement"),
+        ("training.ball.epsilon", "-1", "epsilon must be >= 0, got -1"),
+        ("training.synthetic_share", "2", r"synthetic_share must lie in \[0, 1\], got 2"),
+        ("evaluation.attacks", "none", "--evaluation.attacks"),
+        ("judges.folds", "1", "judges.folds must be >= 2, got 1"),
+        ("shards.count", "0", "shards.count must be >= 1, got 0"),
+    ],
+)
+def test_a_wrong_option_is_named_with_its_value(option, value, message):
+    with pytest.raises(WrongUse, match=message):
+        overridden(DEFAULT, {option: value})
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are():
+    with pytest.raises(WrongUse, match="no 'faces' in pipelines/recipes: there are digits, digits_quick"):
+        preset("faces")
+
+
+def test_a_flow_takes_a_preset_by_name_and_what_differs_from_it():
+    given = TypeAdapter(FromPreset).validate_python({"name": "digits_quick", "search": {"steps": 9}})
+
+    assert given == replace(preset("digits_quick"), search=replace(DEFAULT.search, steps=9))
+
+
+def test_a_flow_refuses_a_field_there_is_not():
+    with pytest.raises(ValidationError, match="colour"):
+        TypeAdapter(FromPreset).validate_python({"search": {"colour": 1}})

@@ -1,0 +1,147 @@
+"""The whole path for real: what a run leaves, that it is the same bytes each time, and that a killed one goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import webdataset
+
+from data.files import sha256_of
+from data.shards import open_set
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+HARDSHARD = [sys.executable, "-m", "pipelines.cli"]
+SMALL = ["--training.steps", "40", "--judges.fit.steps", "40", "--generator.steps", "450", "--shards.attempts", "200"]
+EASY = ["--checks.agreement", "0.1", "--checks.margin_band", "3"]
+"""Networks this short of training agree on little."""
+
+LANDMARKS = ["model.safetensors", "generator-checkpoint.safetensors", "shards/train-000000.tar"]
+
+
+def start(command: str, folder: Path, *more: str) -> "subprocess.Popen[str]":
+    arguments = [*HARDSHARD, command, "digits_quick", "--run", str(folder), *SMALL, *EASY, *more]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(arguments, text=True, start_new_session=True, cwd=folder.parent, **pipes)
+
+
+def finished(process: "subprocess.Popen[str]") -> str:
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    return out
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in sorted((folder / "shards").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """A finished build."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    finished(start("build", folder))
+    return folder
+
+
+def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
+    folder = tmp_path / "run"
+
+    out = finished(start("run", folder))
+
+    figures = json.loads((folder / "report.json").read_text())
+    _, records = open_set(folder / "shards")
+    urls = [str(folder / "shards" / record.tar) for record in records]
+    samples = list(webdataset.WebDataset(urls, shardshuffle=False))
+    kept = sum(row["kept"] for row in figures["candidates"].values())
+    assert figures["verdict"] in " ".join(out.split())
+    assert len(figures["arms"]) == 6
+    assert all(len(arm["robust"]) == 1 for arm in figures["arms"].values())
+    assert {stage["name"] for stage in figures["stages"]} >= {"train_model", "build_shards", "evaluate"}
+    assert len(samples) == kept > 0
+    assert "<svg" not in (folder / "report.html").read_text()  # pictures are data, nothing is fetched
+    assert "http" not in (folder / "report.html").read_text().split("</head>")[1]
+
+
+def test_the_same_recipe_gives_the_same_bytes_in_another_folder_time_zone_and_hash_seed(undisturbed, tmp_path):
+    arguments = [*HARDSHARD, "build", "digits_quick", "--run", str(tmp_path / "again"), *SMALL, *EASY]
+    other = {**os.environ, "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+
+    subprocess.run(arguments, env=other, check=True, capture_output=True)
+
+    assert bytes_of(tmp_path / "again") == bytes_of(undisturbed)
+
+
+def test_a_finished_build_is_not_done_again(undisturbed):
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*") if path.suffix in (".tar", ".json")}
+
+    finished(start("build", undisturbed))
+
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_a_deleted_shard_is_made_again_and_nothing_else(undisturbed):
+    before = bytes_of(undisturbed)
+    model = (undisturbed / "model.safetensors").stat().st_mtime_ns
+    other = (undisturbed / "shards/train-000000.tar").stat().st_mtime_ns
+    (undisturbed / "shards/train-000001.tar").unlink()
+
+    finished(start("build", undisturbed))
+
+    assert bytes_of(undisturbed) == before
+    assert (undisturbed / "model.safetensors").stat().st_mtime_ns == model
+    assert (undisturbed / "shards/train-000000.tar").stat().st_mtime_ns == other
+
+
+@pytest.mark.parametrize("landmark", LANDMARKS)
+def test_a_run_killed_at_any_stage_and_run_again_gives_the_same_bytes(undisturbed, tmp_path, landmark):
+    folder = tmp_path / "run"
+    killed = start("build", folder)
+    wait_for(folder / landmark, killed)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert not (folder / "shards/index.json").exists()
+
+    finished(start("build", folder))
+
+    assert bytes_of(folder) == bytes_of(undisturbed)
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(tmp_path):
+    folder = tmp_path / "run"
+    stopped = start("build", folder)
+    wait_for(folder / "model.safetensors", stopped)
+
+    os.killpg(stopped.pid, signal.SIGINT)
+    _, err = stopped.communicate(timeout=60)
+
+    assert stopped.returncode == 130
+    assert err.splitlines()[-1] == "hardshard: stopped; the same command goes on from here"
+    assert "Traceback" not in err
+
+
+def test_a_damaged_checkpoint_of_the_generator_is_named(tmp_path):
+    folder = tmp_path / "run"
+    finished(start("build", folder))
+    (folder / "stages/generator.json").unlink()
+    (folder / "generator-checkpoint.safetensors").write_bytes(b"nonsense")
+
+    failed = start("build", folder)
+    _, err = failed.communicate(timeout=120)
+
+    assert failed.returncode == 1
+    assert "generator-checkpoint.safetensors is no readable checkpoint" in err
+    assert "Traceback" not in err
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    for _ in range(3000):
+        if path.exists():
+            return
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    raise TimeoutError(path)
