@@ -13,7 +13,7 @@ from data.files import write_atomically
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> str:
-    """Write named tensors and JSON facts; returns the file's SHA-256. Same content, same bytes."""
+    """Write named tensors of any shape, and JSON facts; returns the file's SHA-256. Same content, same bytes."""
     # One entry only: the order of several in the header is not fixed.
     header = {"facts": json.dumps(facts, sort_keys=True)}
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}

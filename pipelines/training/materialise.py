@@ -33,7 +33,7 @@ class ShardOptions:
     """How many shards, and how many candidates are tried for each."""
 
     count: int = 8
-    attempts: int = 1200
+    attempts: int = 3000
 
     def __post_init__(self) -> None:
         for name in ("count", "attempts"):
@@ -43,7 +43,7 @@ class ShardOptions:
 
 def default_checks() -> dict[str, float]:
     """The checks and thresholds of the default recipe; each threshold means what its check says."""
-    return {"margin_band": 1.0, "agreement": 0.5, "realism": 0.0, "near_duplicate": 0.3}
+    return {"margin_band": 1.0, "agreement": 0.65, "realism": 0.02, "near_duplicate": 0.5}
 
 
 @dataclass(frozen=True)
