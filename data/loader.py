@@ -54,7 +54,8 @@ def read_samples(folder: Path) -> list[Sample]:
         Damaged: the set is unfinished, a file is altered, or a sample lacks a member.
     """
     _, records = open_set(folder)
-    urls = [str(folder / record.tar) for record in records]
+    # Absolute, so that no folder's name can pass for a URL: webdataset would run what follows "pipe:" in a shell.
+    urls = [str((folder / record.tar).absolute()) for record in records]
     found = [_decode(sample) for sample in webdataset.WebDataset(urls, shardshuffle=False)]
     if len(found) != sum(record.samples for record in records):
         raise Damaged(f"{folder}: its tars hold {len(found)} samples, not as many as its index: rebuild the set")

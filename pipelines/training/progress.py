@@ -80,16 +80,21 @@ def _drain(channel: Channel, show: Callable[[Report | None], None]) -> None:
 
 def _bars(console: Console) -> Callable[[Report | None], None]:
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console)
+    progress = Progress(*columns, TextColumn("{task.fields[note]}"), console=console, transient=True)
     rows: dict[str, TaskID] = {}
+    began: dict[str, float] = {}
 
     def show(arrived: Report | None) -> None:
         if arrived is None:
             return progress.stop()
         progress.start()
+        start = began.setdefault(arrived.work, time.monotonic())
         if arrived.work not in rows:
             rows[arrived.work] = progress.add_task(arrived.work, total=arrived.total, note="")
         progress.update(rows[arrived.work], completed=arrived.done, note=arrived.note)
+        if arrived.done >= arrived.total:  # a line stays, the bar makes room
+            progress.remove_task(rows.pop(arrived.work))
+            console.print(f"{arrived.work}: {_line(arrived, time.monotonic() - start)}", highlight=False)
         return None
 
     return show

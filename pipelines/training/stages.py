@@ -16,7 +16,7 @@ from data.shards import INDEX, ShardRecord, write_index
 from pipelines.recipes import Recipe
 from pipelines.training import work
 from pipelines.training.arms import ARMS, SHARDS
-from pipelines.training.cast import EXAMINER, GENERATOR, MODEL, judge_file
+from pipelines.training.cast import EXAMINER, GENERATOR, MODEL, judge_file, samples, shape_of
 from pipelines.training.funnel import examine, funnel_of
 from pipelines.training.materialise import SPLIT, ShardRequest, build_shard, preview_file
 from pipelines.training.processes import in_worker
@@ -167,7 +167,16 @@ def _shard(recipe: Recipe, run: Run, stage: str, request: ShardRequest) -> Stage
 def _write_set(recipe: Recipe, run: Run, folder: str, records: Sequence[ShardRecord]) -> None:
     _remove_others(run.path(folder), records)
     made_by = {stage: run.record(stage).digest for stage in _cast(recipe)}
-    facts = {"split": SPLIT, "recipe": recipe.name, "seed": recipe.seed, "round": 0, "made_by": made_by}
+    real = samples("train", recipe.source)
+    facts = {
+        "split": SPLIT,
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "round": 0,
+        "classes": shape_of(real).classes,
+        "shapes": {name: list(x.shape[1:]) for name, x in real.inputs.items()},
+        "made_by": made_by,
+    }
     write_index(run.path(folder), facts, records)
 
 

@@ -22,11 +22,7 @@ def show_report(path: Path) -> None:
     figures, console = json.loads(path.read_text()), Console()
     console.print(_stages(figures["stages"]))
     console.print(_candidates(figures["candidates"]))
-    agreement, on_real = figures["kept_labels"]["agreement"], figures["fidelity"]["agreement_on_real"]
-    console.print(
-        f"The examiner (other data, no part in filtering) gives {100 * agreement:.1f} % of the kept samples their "
-        f"label, and {100 * on_real:.1f} % of real samples.\n"
-    )
+    console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
     console.print(_arms(figures))
     for name, arm in figures["arms"].items():
         for warning in arm["warnings"]:
@@ -66,6 +62,16 @@ def _candidates(candidates: dict[str, Any]) -> Table:
         share = 100 * row["kept"] / row["attempted"]
         table.add_row(search, str(row["attempted"]), f"{row['kept']} ({share:.0f} %)", refused)
     return table
+
+
+def _labels(kept: float, fidelity: dict[str, float]) -> str:
+    return (
+        f"\nThe examiner (other data, no part in filtering) gives its intended label to {100 * kept:.1f} % of the kept "
+        f"samples,\n{100 * fidelity['agreement']:.1f} % of the generator's own and "
+        f"{100 * fidelity['agreement_on_real']:.1f} % of real ones. The generator's precision is "
+        f"{fidelity['precision']:.2f}, its recall {fidelity['recall']:.2f}\n(real samples: "
+        f"{fidelity['precision_of_real']:.2f}, {fidelity['recall_of_real']:.2f}).\n"
+    )
 
 
 def _arms(figures: dict[str, Any]) -> Table:

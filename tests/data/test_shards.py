@@ -2,6 +2,7 @@ import io
 import json
 import subprocess
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ import torch
 import webdataset
 
 from data.errors import Damaged
+from data.files import write_atomically
+from data.loader import read_samples
 from data.manifest import read_manifest
 from data.modalities import image
 from data.records import Candidates, Verdict
-from data.shards import Judged, open_set, write_index, write_shard
+from data.shards import Judged, ShardRecord, open_set, pack_tar, write_index, write_shard
 
 
 def judged(candidates: Candidates, accepted: list[bool]) -> list[Judged]:
@@ -138,3 +141,39 @@ def test_an_index_that_points_outside_its_folder_is_refused(shard_set):
 
     with pytest.raises(Damaged, match="outside the set"):
         open_set(shard_set)
+
+
+def test_a_folder_whose_name_looks_like_a_shell_url_is_read_as_a_folder(tmp_path, candidates, rng, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("pipe:touch hacked {0..1}")
+    record = write_shard(folder, "train", 0, judged(candidates, [True] * 8), rng)
+    write_index(folder, {"split": "train"}, [record])
+
+    assert len(read_samples(folder)) == 8
+    assert not (tmp_path / "hacked").exists()
+
+
+def planted(folder: Path, members: dict[str, bytes]) -> None:
+    """A set of one sample with these members, its checksums right."""
+    content = pack_tar([("train-000000-000000", members)])
+    digest = write_atomically(folder / "train-000000.tar", content)
+    manifest = write_atomically(folder / "train-000000.parquet", b"")
+    shard = ShardRecord("train-000000.tar", 1, len(content), digest, "train-000000.parquet", manifest, 1)
+    write_index(folder, {}, [shard])
+
+
+def test_a_sample_that_lacks_a_member_is_named(tmp_path):
+    planted(tmp_path, {"cls": b"1", "json": b"{}"})
+
+    with pytest.raises(Damaged, match=r"train-000000\.tar.*sample 'train-000000-000000': KeyError\('probs\.npy'\)"):
+        read_samples(tmp_path)
+
+
+def test_pickled_soft_labels_are_refused(tmp_path):
+    out = io.BytesIO()
+    np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    picture = image.encode(torch.zeros(1, 2, 2))
+    planted(tmp_path, {"cls": b"1", "json": b'{"search": ""}', "png": picture, "probs.npy": out.getvalue()})
+
+    with pytest.raises(Damaged, match="allow_pickle=False"):
+        read_samples(tmp_path)

@@ -17,7 +17,7 @@ from data.shards import open_set
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 HARDSHARD = [sys.executable, "-m", "pipelines.cli"]
-SMALL = ["--training.steps", "40", "--judges.fit.steps", "40", "--generator.steps", "450", "--shards.attempts", "200"]
+SMALL = ["--training.steps", "40", "--judges.fit.steps", "40", "--generator.steps", "250", "--shards.attempts", "200"]
 EASY = ["--checks.agreement", "0.1", "--checks.margin_band", "3"]
 """Networks this short of training agree on little."""
 
@@ -63,6 +63,7 @@ def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     assert all(len(arm["robust"]) == 1 for arm in figures["arms"].values())
     assert {stage["name"] for stage in figures["stages"]} >= {"train_model", "build_shards", "evaluate"}
     assert len(samples) == kept > 0
+    assert "The generator's precision is" in out
     assert "<svg" not in (folder / "report.html").read_text()  # pictures are data, nothing is fetched
     assert "http" not in (folder / "report.html").read_text().split("</head>")[1]
 
