@@ -110,7 +110,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
     from pipelines.training import cast, terminal
 
     cast.samples("train", recipe.source)  # a source that cannot be read fails before any work
-    logging.getLogger(__name__).info("%s, recipe %s, into %s", known.command, recipe.name, folder)
+    logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)
         return terminal.show_build(folder)

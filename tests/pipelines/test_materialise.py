@@ -1,0 +1,137 @@
+"""One shard from networks on disk, untrained: how it is made does not depend on how good they are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from data.errors import Damaged, WrongUse
+from data.files import sha256_of
+from data.manifest import read_manifest
+from data.shards import write_index
+from data.sources import SourceOptions
+from generators.gan import GanOptions, begin
+from generators.networks import GanShape
+from generators.search import SearchOptions, plain_mix
+from pipelines.training import checkpoints
+from pipelines.training.cast import EXAMINER, GENERATOR, MODEL, judge_file
+from pipelines.training.classifier import Classifier, ClassifierShape, save_classifier
+from pipelines.training.funnel import examine, funnel_of, margins_of_set
+from pipelines.training.materialise import ShardRequest, build_shard, preview_file
+from pipelines.training.previews import read_previews
+
+SHAPE = ClassifierShape(channels=1, height=8, width=8, classes=10, features=4)
+GAN = GanShape(channels=1, height=8, width=8, classes=10, latent=4, features=4, discriminator_features=8)
+SOURCE = SourceOptions(labelled=100)
+LENIENT = {"margin_band": 9.0, "agreement": 0.0}
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A run's folder with a model, a generator, two judges and an examiner, all untrained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for name in (MODEL, judge_file(0), judge_file(1), EXAMINER):
+            save_classifier(tmp_path / name, Classifier(SHAPE))
+    training = begin(GAN, GanOptions(), seed=0)
+    tensors = {f"generator.{k}": v for k, v in training.generator.state_dict().items()}
+    tensors |= {f"discriminator.{k}": v for k, v in training.discriminator.state_dict().items()}
+    checkpoints.save(tmp_path / GENERATOR, tensors, vars(GAN))
+    return tmp_path
+
+
+def request(run: Path, **changes: object) -> ShardRequest:
+    plain = ShardRequest(run, "shards", 0, 60, 0, 2, SOURCE, SearchOptions(steps=5), LENIENT)
+    return replace(plain, **changes)
+
+
+def digests(run: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in sorted((run / "shards").iterdir())}
+
+
+def test_a_shard_is_the_same_bytes_whatever_was_made_before_it(run):
+    build_shard(request(run, number=1))
+    alone = digests(run)
+    for path in (run / "shards").iterdir():
+        path.unlink()
+
+    build_shard(request(run, number=0))
+    build_shard(request(run, number=1))
+
+    assert alone.items() <= digests(run).items()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"number": 1}])
+def test_another_seed_or_number_gives_other_samples(run, change):
+    one, two = build_shard(request(run)), build_shard(request(run, **change))
+
+    assert one.sha256 != two.sha256
+
+
+def test_every_candidate_is_accounted_for_by_search_and_reason(run):
+    record = build_shard(request(run, checks={"margin_band": 0.3, "agreement": 0.05}))
+
+    funnel = funnel_of(run / "shards", [record])
+
+    assert {search: row["attempted"] for search, row in funnel.items()} == plain_mix(SearchOptions().mix, 60)
+    assert sum(row["kept"] for row in funnel.values()) == record.samples
+    for row in funnel.values():
+        assert row["attempted"] == row["kept"] + sum(row["refused"].values())
+        assert set(row["refused"]) <= {"margin_band", "agreement"}
+
+
+def test_kept_samples_lie_in_the_band_and_margins_are_those_of_kept_ones(run):
+    record = build_shard(request(run, checks={"margin_band": 0.05}))
+
+    margins = margins_of_set(run / "shards", [record])["margin"]
+
+    assert len(margins) == record.samples
+    assert max(map(abs, margins)) <= 0.05
+
+
+def test_scores_of_every_check_and_a_soft_label_are_in_every_row(run):
+    record = build_shard(request(run))
+
+    for row in read_manifest([run / "shards" / record.manifest]).to_pylist():
+        assert {name for name, _ in row["scores"]} == set(LENIENT)
+        assert sum(row["soft_label"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_previews_show_kept_and_refused_candidates(run):
+    build_shard(request(run, checks={"agreement": 0.1}))
+
+    previews = read_previews([run / preview_file("shards", 0)])
+
+    assert {preview.reason for preview in previews} == {"", "agreement"}
+    assert all(preview.pixels.shape == preview.start.shape == (1, 8, 8) for preview in previews)
+
+
+def test_the_examiner_is_asked_about_kept_samples_by_search(run):
+    record = build_shard(request(run))
+    write_index(run / "shards", {}, [record])
+
+    opinion = examine(run, "shards")
+
+    assert 0 <= opinion["agreement"] <= 1
+    assert set(opinion["agreement_by_search"]) <= set(SearchOptions().mix)
+
+
+def test_a_shard_of_which_nothing_is_kept_says_what_to_do(run):
+    with pytest.raises(Damaged, match=r"all 60 candidates were refused \(agreement\); widen search.band"):
+        build_shard(request(run, checks={"agreement": 1.1}))
+
+
+def test_an_unknown_search_or_check_is_wrong_use(run):
+    with pytest.raises(WrongUse, match="no 'magic' in generators/search"):
+        build_shard(request(run, search=SearchOptions(mix={"magic": 1.0})))
+    with pytest.raises(WrongUse, match="no 'magic' in generators/checks"):
+        build_shard(request(run, checks={"magic": 1.0}))
+
+
+@pytest.mark.parametrize("total", [1, 7, 100, 101])
+def test_shares_are_rounded_to_counts_that_sum_up(total):
+    counts = plain_mix({"a": 0.5, "b": 0.3, "c": 0.2}, total)
+
+    assert sum(counts.values()) == total
+    assert all(abs(counts[name] - share * total) < 1 for name, share in {"a": 0.5, "b": 0.3, "c": 0.2}.items())
