@@ -5,7 +5,6 @@ it lists still has its digest. Anything else is done again; nothing else decides
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -59,7 +58,7 @@ class Run:
         return found
 
     def stage(
-        self, stage: str, depends: Facts, outputs: Sequence[str], work: Callable[[], Facts]
+        self, stage: str, depends: Facts, outputs: Sequence[str], work: Callable[[], tuple[Facts, float]]
     ) -> StageRecord:
         """Do a stage's work unless it is done already.
 
@@ -67,16 +66,15 @@ class Run:
             stage: its name, unique within the run.
             depends: JSON of all that the outputs depend on: options, seeds, digests of other stages.
             outputs: the files, within the run, that `work` writes.
-            work: writes them and returns what it measured.
+            work: writes them; returns what it measured, as JSON, and how many seconds it worked.
         """
         key = digest_of({"stage": stage, **depends})
         done = self._read(stage)
         if done is not None and done.key == key and self._intact(done):
             return done
-        began = time.monotonic()
-        facts = work()
+        facts, seconds = work()
         made = {name: sha256_of(self.path(name)) for name in outputs}
-        record = StageRecord(stage, key, round(time.monotonic() - began, 2), made, facts)
+        record = StageRecord(stage, key, round(seconds, 2), made, facts)
         write_atomically(self._record_path(stage), canonical_json(asdict(record)))
         return record
 

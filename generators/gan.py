@@ -142,6 +142,12 @@ def state_of(training: GanTraining) -> dict[str, Tensor]:
     return tensors
 
 
+def networks_of(training: GanTraining) -> dict[str, Tensor]:
+    """What a finished training is for: the averaged generator's tensors and the discriminator's, by name."""
+    generator = {f"generator.{name}": value for name, value in training.averaged.state_dict().items()}
+    return generator | {f"discriminator.{name}": value for name, value in training.discriminator.state_dict().items()}
+
+
 def restore(training: GanTraining, tensors: Mapping[str, Tensor]) -> None:
     """Put a training, begun with the same shape and options, into the state that `state_of` gave.
 

@@ -8,10 +8,12 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
 
@@ -50,8 +52,11 @@ def workers(count: int) -> Iterator[None]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def in_worker(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def in_worker(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R, float]:
     """Call a module-level function in a worker process and wait for what it returns or raises.
+
+    Returns:
+        Its result, and the seconds it took, without those it waited for a free worker.
 
     Raises:
         RuntimeError: no `workers` block is open, or the worker was killed.
@@ -59,9 +64,14 @@ def in_worker(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     if _pool is None:
         raise RuntimeError("in_worker needs an open `workers` block")
     try:
-        return _pool.submit(work, *args, **kwargs).result()
+        return _pool.submit(_timed, partial(work, *args, **kwargs)).result()
     except BrokenProcessPool as error:
         raise RuntimeError(f"the process that did {work.__name__} was killed; run again to go on") from error
+
+
+def _timed(work: Callable[[], R]) -> tuple[R, float]:
+    began = time.monotonic()
+    return work(), time.monotonic() - began
 
 
 def stop_workers() -> None:

@@ -33,8 +33,8 @@ class EvaluationOptions:
     """AutoAttack as published, or its first two attacks, APGD-CE and targeted APGD-DLR."""
     epsilon: float = 0.12
     """L-inf radius."""
-    samples: int = 1000
-    """Test samples at most."""
+    samples: int = 400
+    """Test samples at most; the paired interval says what so many can show."""
     part: Literal["test", "validation"] = "test"
     """Tuning happens on the validation part; figures come from the test part."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from data.runs import Run, StageRecord
+from data.runs import Facts, Run, StageRecord
 from data.shards import INDEX, ShardRecord, write_index
 from pipelines.recipes import Recipe
 from pipelines.training import work
@@ -68,10 +68,10 @@ def index(recipe: Recipe, run: Run) -> StageRecord:
     depends = {**_from(recipe, "source"), "records": [asdict(record) for record in records]}
     depends |= _made(run, [*_cast(recipe), "examiner"])
 
-    def commit() -> Mapping[str, object]:
+    def commit() -> tuple[Facts, float]:
         _write_set(recipe, run, SHARDS, records)
-        measured = in_worker(examine, run.folder, SHARDS)
-        return {"candidates": funnel_of(run.path(SHARDS), records), **measured}
+        opinion, seconds = in_worker(examine, run.folder, SHARDS)
+        return {"candidates": funnel_of(run.path(SHARDS), records), **opinion}, seconds
 
     return run.stage("shards", depends, [f"{SHARDS}/{INDEX}"], commit)
 
@@ -83,9 +83,9 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     record = _shard(recipe, run, f"control-{arm}-shard", _request(recipe, run, folder, 0, kept, {search: 1.0}, {}))
     shards = [ShardRecord(**record.facts)]  # type: ignore[arg-type]
 
-    def commit() -> Mapping[str, object]:
+    def commit() -> tuple[Facts, float]:
         _write_set(recipe, run, folder, shards)
-        return {"samples": kept}
+        return {"samples": kept}, 0.0
 
     return run.stage(f"control-{arm}", {"shard": record.digest}, [f"{folder}/{INDEX}"], commit)
 
@@ -105,9 +105,9 @@ def accuracy(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     path = run.path(f"arms/{name}-{seed}.safetensors")
     depends = {**_from(recipe, "source", "evaluation"), **_made(run, [trained])}
 
-    def measure() -> Mapping[str, object]:
-        work_name = f"attack {name}-{seed}"
-        return asdict(in_worker(judge_robustness, path, recipe.source, recipe.evaluation, work_name))
+    def measure() -> tuple[Facts, float]:
+        found, seconds = in_worker(judge_robustness, path, recipe.source, recipe.evaluation, f"attack {name}-{seed}")
+        return asdict(found), seconds
 
     return run.stage(f"accuracy-{name}-{seed}", depends, [], measure)
 
@@ -157,9 +157,10 @@ def _shard(recipe: Recipe, run: Run, stage: str, request: ShardRequest) -> Stage
     depends |= {"search": asdict(request.search), "checks": list(request.checks.items()), "number": request.number}
     depends |= {"attempts": request.attempts, "set": request.set_name}
 
-    def build() -> Mapping[str, object]:
+    def build() -> tuple[Facts, float]:
         run.path(f"{request.set_name}/{INDEX}").unlink(missing_ok=True)  # no set while its shards change
-        return asdict(in_worker(build_shard, request))
+        record, seconds = in_worker(build_shard, request)
+        return asdict(record), seconds
 
     return run.stage(stage, depends, outputs, build)
 

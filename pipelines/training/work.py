@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from data.errors import Damaged
 from data.loader import MixedBatches, Pool, read_pool
 from generators import gan
 from generators.fidelity import precision_recall
@@ -21,7 +22,7 @@ from pipelines.training.cast import (
     samples,
     shape_of,
 )
-from pipelines.training.classifier import load_classifier, save_classifier
+from pipelines.training.classifier import ClassifierShape, load_classifier, save_classifier
 from pipelines.training.fit import fit
 from pipelines.training.judges import fit_examiner, fit_judge
 from pipelines.training.materialise import balanced_labels, shard_rng
@@ -70,8 +71,22 @@ def fit_the_examiner(recipe: Recipe, run: Path) -> dict[str, object]:
 def fit_gan(recipe: Recipe, run: Path) -> dict[str, object]:
     """Train the GAN, from its last checkpoint if there is one made from the same recipe."""
     batch, options = samples("train", recipe.source), recipe.generator
-    shape = shape_of(batch)
-    gan_shape = GanShape(
+    gan_shape = _gan_shape(shape_of(batch), options)
+    origin = {"options": asdict(options), "source": asdict(recipe.source), "seed": recipe.seed}
+    training = gan.begin(gan_shape, options, recipe.seed)
+    _resume(training, run / CHECKPOINT, origin)
+    while training.step < options.steps:
+        losses = gan.advance(training, batch.inputs["image"], batch.labels, options)
+        if training.step % CHECKPOINT_EVERY == 0:
+            checkpoints.save(run / CHECKPOINT, gan.state_of(training), origin)
+        report("generator", training.step, options.steps, f"D {losses['discriminator']:.3f}")
+    checkpoints.save(run / GENERATOR, gan.networks_of(training), asdict(gan_shape))
+    (run / CHECKPOINT).unlink(missing_ok=True)
+    return {}
+
+
+def _gan_shape(shape: ClassifierShape, options: gan.GanOptions) -> GanShape:
+    return GanShape(
         channels=shape.channels,
         height=shape.height,
         width=shape.width,
@@ -80,26 +95,18 @@ def fit_gan(recipe: Recipe, run: Path) -> dict[str, object]:
         features=options.features,
         discriminator_features=options.discriminator_features,
     )
-    training = gan.begin(gan_shape, options, recipe.seed)
-    origin = {"options": asdict(options), "source": asdict(recipe.source), "seed": recipe.seed}
-    checkpoint = run / CHECKPOINT
-    if checkpoint.is_file():
-        tensors, made_from = checkpoints.load(checkpoint)
-        if made_from == origin:
-            gan.restore(training, tensors)
-    while training.step < options.steps:
-        losses = gan.advance(training, batch.inputs["image"], batch.labels, options)
-        if training.step % CHECKPOINT_EVERY == 0:
-            checkpoints.save(checkpoint, gan.state_of(training), origin)
-        report("generator", training.step, options.steps, f"D {losses['discriminator']:.3f}")
-    state = gan.state_of(training)
-    finished = {
-        **{f"generator.{k.removeprefix('averaged.')}": v for k, v in state.items() if k.startswith("averaged.")},
-        **{k: v for k, v in state.items() if k.startswith("discriminator.")},
-    }
-    checkpoints.save(run / GENERATOR, finished, asdict(gan_shape))
-    checkpoint.unlink(missing_ok=True)
-    return {}
+
+
+def _resume(training: gan.GanTraining, checkpoint: Path, origin: dict[str, object]) -> None:
+    if not checkpoint.is_file():
+        return
+    tensors, made_from = checkpoints.load(checkpoint)
+    if made_from != origin:
+        return  # of another recipe: the training that begins now replaces it
+    try:
+        gan.restore(training, tensors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise Damaged(f"{checkpoint} is no state of this training ({error}): delete it and run again") from error
 
 
 @torch.no_grad()

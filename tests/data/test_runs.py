@@ -41,7 +41,7 @@ def write_file(run: Run, content: bytes, calls: list[bytes]):
     def work():
         calls.append(content)
         write_atomically(run.path("out"), content)
-        return {"size": len(content)}
+        return {"size": len(content)}, 1.5
 
     return work
 
@@ -54,6 +54,7 @@ def test_a_finished_stage_is_not_done_again(run):
     assert calls == [b"a"]
     assert records[0] == records[1]
     assert records[1].facts == {"size": 1}
+    assert records[1].seconds == 1.5
 
 
 @pytest.mark.parametrize("harm", ["option", "deleted", "altered"])
@@ -83,7 +84,7 @@ def test_a_stage_that_fails_leaves_no_record(run):
 
 
 def test_a_broken_stage_record_is_named(run):
-    run.stage("s", {}, [], dict)
+    run.stage("s", {}, [], lambda: ({}, 0.0))
     run.path("stages/s.json").write_text('{"stage": "s", "colour": 1}')
 
     with pytest.raises(Damaged, match=r"s\.json is no stage record"):

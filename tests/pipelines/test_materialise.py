@@ -11,7 +11,7 @@ from data.files import sha256_of
 from data.manifest import read_manifest
 from data.shards import write_index
 from data.sources import SourceOptions
-from generators.gan import GanOptions, begin
+from generators.gan import GanOptions, begin, networks_of
 from generators.networks import GanShape
 from generators.search import SearchOptions, plain_mix
 from pipelines.training import checkpoints
@@ -35,9 +35,7 @@ def run(tmp_path) -> Path:
         for name in (MODEL, judge_file(0), judge_file(1), EXAMINER):
             save_classifier(tmp_path / name, Classifier(SHAPE))
     training = begin(GAN, GanOptions(), seed=0)
-    tensors = {f"generator.{k}": v for k, v in training.generator.state_dict().items()}
-    tensors |= {f"discriminator.{k}": v for k, v in training.discriminator.state_dict().items()}
-    checkpoints.save(tmp_path / GENERATOR, tensors, vars(GAN))
+    checkpoints.save(tmp_path / GENERATOR, networks_of(training), vars(GAN))
     return tmp_path
 
 
