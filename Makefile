@@ -1,6 +1,6 @@
 # `make run` and `make test` set everything up on a fresh machine; nothing else is needed.
 PYTHON ?= python3
-PIP_FLAGS ?= --quiet --disable-pip-version-check
+PIP_FLAGS ?= --quiet --quiet --disable-pip-version-check
 
 .PHONY: run test check setup clean
 
@@ -19,9 +19,9 @@ setup: .venv/.done
 # constraints.txt pins every package, torch to a release with a CPU build; pyautoattack declares no dependencies.
 .venv/.done: pyproject.toml constraints.txt
 	@echo "setting up .venv (about two minutes, once)"
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,dev]"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
+	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,dev]"
 	@touch $@
 
 clean:

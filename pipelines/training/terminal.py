@@ -29,7 +29,9 @@ def show_report(path: Path) -> None:
             console.print(f"AutoAttack doubts {name}: {warning}", highlight=False)
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
     folder = path.parent
-    console.print(f"shards   {folder / SHARDS}\nreport   {folder / 'report.html'}\nfigures  {path}", highlight=False)
+    places = {"shards": folder / SHARDS, "report": folder / "report.html", "figures": path}
+    for name, place in places.items():
+        console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
 def show_build(folder: Path) -> None:
@@ -37,7 +39,7 @@ def show_build(folder: Path) -> None:
     console = Console()
     index, records = open_set(folder / SHARDS)
     console.print(_candidates(funnel_of(folder / SHARDS, records)))
-    console.print(f"{index['samples']} samples in {len(records)} shards: {folder / SHARDS}", highlight=False)
+    console.print(f"{index['samples']} samples in {len(records)} shards: {folder / SHARDS}", highlight=False, soft_wrap=True)
 
 
 def show_recipes(recipe: recipes.Recipe) -> None:
@@ -67,9 +69,9 @@ def _candidates(candidates: dict[str, Any]) -> Table:
 def _labels(kept: float, fidelity: dict[str, float]) -> str:
     return (
         f"\nThe examiner (other data, no part in filtering) gives its intended label to {100 * kept:.1f} % of the kept "
-        f"samples,\n{100 * fidelity['agreement']:.1f} % of the generator's own and "
+        f"samples, {100 * fidelity['agreement']:.1f} % of the generator's own and "
         f"{100 * fidelity['agreement_on_real']:.1f} % of real ones. The generator's precision is "
-        f"{fidelity['precision']:.2f}, its recall {fidelity['recall']:.2f}\n(real samples: "
+        f"{fidelity['precision']:.2f}, its recall {fidelity['recall']:.2f} (real samples: "
         f"{fidelity['precision_of_real']:.2f}, {fidelity['recall_of_real']:.2f}).\n"
     )
 

@@ -58,12 +58,13 @@ def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     urls = [str(folder / "shards" / record.tar) for record in records]
     samples = list(webdataset.WebDataset(urls, shardshuffle=False))
     kept = sum(row["kept"] for row in figures["candidates"].values())
-    assert figures["verdict"] in " ".join(out.split())
+    said = " ".join(out.split())
+    assert figures["verdict"] in said
     assert len(figures["arms"]) == 6
     assert all(len(arm["robust"]) == 1 for arm in figures["arms"].values())
     assert {stage["name"] for stage in figures["stages"]} >= {"train_model", "build_shards", "evaluate"}
     assert len(samples) == kept > 0
-    assert "The generator's precision is" in out
+    assert "The generator's precision is" in said
     assert "<svg" not in (folder / "report.html").read_text()  # pictures are data, nothing is fetched
     assert "http" not in (folder / "report.html").read_text().split("</head>")[1]
 
