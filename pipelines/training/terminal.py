@@ -39,7 +39,8 @@ def show_build(folder: Path) -> None:
     console = Console()
     index, records = open_set(folder / SHARDS)
     console.print(_candidates(funnel_of(folder / SHARDS, records)))
-    console.print(f"{index['samples']} samples in {len(records)} shards: {folder / SHARDS}", highlight=False, soft_wrap=True)
+    said = f"{index['samples']} samples in {len(records)} shards: {folder / SHARDS}"
+    console.print(said, highlight=False, soft_wrap=True)
 
 
 def show_recipes(recipe: recipes.Recipe) -> None:
