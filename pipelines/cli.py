@@ -107,9 +107,9 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
 
         return show_recipes(recipe)
     from pipelines.augment import augment, build
-    from pipelines.training import cast, terminal
+    from pipelines.training import participants, terminal
 
-    cast.samples("train", recipe.source)  # a source that cannot be read fails before any work
+    participants.samples("train", recipe.source)  # a source that cannot be read fails before any work
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)

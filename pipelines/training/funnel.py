@@ -10,8 +10,8 @@ import torch
 from data.loader import read_samples
 from data.manifest import read_manifest
 from data.shards import ShardRecord
-from pipelines.training.cast import EXAMINER
 from pipelines.training.classifier import load_classifier
+from pipelines.training.participants import EXAMINER
 
 
 def funnel_of(folder: Path, records: list[ShardRecord]) -> dict[str, Any]:

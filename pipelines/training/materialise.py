@@ -19,7 +19,7 @@ from data.shards import Judged, ShardRecord, write_shard
 from data.sources import SourceOptions
 from generators.checks import Check, hear
 from generators.search import Search, SearchOptions, plain_mix
-from pipelines.training.cast import scene_of, witnesses_of
+from pipelines.training.participants import scene_of, witnesses_of
 from pipelines.training.previews import write_previews
 from pipelines.training.progress import report
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from data.errors import WrongUse
 from data.records import Batch
 from data.sources import Part, SourceOptions
-from pipelines.training.cast import samples
 from pipelines.training.classifier import Classifier, load_classifier
+from pipelines.training.participants import samples
 from pipelines.training.progress import report
 
 FAST = ("apgd-ce", "apgd-t")

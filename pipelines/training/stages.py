@@ -16,9 +16,9 @@ from data.shards import INDEX, ShardRecord, write_index
 from pipelines.recipes import Recipe
 from pipelines.training import work
 from pipelines.training.arms import ARMS, SHARDS
-from pipelines.training.cast import EXAMINER, GENERATOR, MODEL, judge_file, samples, shape_of
 from pipelines.training.funnel import examine, funnel_of
 from pipelines.training.materialise import SPLIT, ShardRequest, build_shard, preview_file
+from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file, samples, shape_of
 from pipelines.training.processes import in_worker
 from pipelines.training.referee import judge_robustness
 
@@ -66,7 +66,7 @@ def index(recipe: Recipe, run: Run) -> StageRecord:
     shards = [run.record(f"shard-{number}") for number in range(recipe.shards.count)]
     records = [ShardRecord(**record.facts) for record in shards]  # type: ignore[arg-type]
     depends = {**_from(recipe, "source"), "records": [asdict(record) for record in records]}
-    depends |= _made(run, [*_cast(recipe), "examiner"])
+    depends |= _made(run, [*_participants(recipe), "examiner"])
 
     def commit() -> tuple[Facts, float]:
         _write_set(recipe, run, SHARDS, records)
@@ -123,7 +123,7 @@ def _made(run: Run, stages: Sequence[str]) -> dict[str, object]:
     return {"inputs": {stage: run.record(stage).digest for stage in stages}}
 
 
-def _cast(recipe: Recipe) -> list[str]:
+def _participants(recipe: Recipe) -> list[str]:
     """The stages whose networks take part in making a shard."""
     return ["model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
@@ -153,7 +153,7 @@ def _request(
 def _shard(recipe: Recipe, run: Run, stage: str, request: ShardRequest) -> StageRecord:
     name = f"{request.set_name}/{SPLIT}-{request.number:06d}"
     outputs = [f"{name}.tar", f"{name}.parquet", preview_file(request.set_name, request.number)]
-    depends = {**_from(recipe, "source"), **_made(run, _cast(recipe))}
+    depends = {**_from(recipe, "source"), **_made(run, _participants(recipe))}
     depends |= {"search": asdict(request.search), "checks": list(request.checks.items()), "number": request.number}
     depends |= {"attempts": request.attempts, "set": request.set_name}
 
@@ -167,7 +167,7 @@ def _shard(recipe: Recipe, run: Run, stage: str, request: ShardRequest) -> Stage
 
 def _write_set(recipe: Recipe, run: Run, folder: str, records: Sequence[ShardRecord]) -> None:
     _remove_others(run.path(folder), records)
-    made_by = {stage: run.record(stage).digest for stage in _cast(recipe)}
+    made_by = {stage: run.record(stage).digest for stage in _participants(recipe)}
     real = samples("train", recipe.source)
     facts = {
         "split": SPLIT,

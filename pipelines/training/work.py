@@ -12,7 +12,11 @@ from generators.fidelity import precision_recall
 from generators.networks import GanShape
 from pipelines.recipes import Recipe
 from pipelines.training import checkpoints
-from pipelines.training.cast import (
+from pipelines.training.classifier import ClassifierShape, load_classifier, save_classifier
+from pipelines.training.fit import fit
+from pipelines.training.judges import fit_examiner, fit_judge
+from pipelines.training.materialise import balanced_labels, shard_rng
+from pipelines.training.participants import (
     EXAMINER,
     GENERATOR,
     MODEL,
@@ -22,10 +26,6 @@ from pipelines.training.cast import (
     samples,
     shape_of,
 )
-from pipelines.training.classifier import ClassifierShape, load_classifier, save_classifier
-from pipelines.training.fit import fit
-from pipelines.training.judges import fit_examiner, fit_judge
-from pipelines.training.materialise import balanced_labels, shard_rng
 from pipelines.training.progress import report
 
 CHECKPOINT = "generator-checkpoint.safetensors"

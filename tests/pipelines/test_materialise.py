@@ -15,10 +15,10 @@ from generators.gan import GanOptions, begin, networks_of
 from generators.networks import GanShape
 from generators.search import SearchOptions, plain_mix
 from pipelines.training import checkpoints
-from pipelines.training.cast import EXAMINER, GENERATOR, MODEL, judge_file
 from pipelines.training.classifier import Classifier, ClassifierShape, save_classifier
 from pipelines.training.funnel import examine, funnel_of, margins_of_set
 from pipelines.training.materialise import ShardRequest, build_shard, preview_file
+from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file
 from pipelines.training.previews import read_previews
 
 SHAPE = ClassifierShape(channels=1, height=8, width=8, classes=10, features=4)
