@@ -12,7 +12,7 @@ from rich.table import Table
 from data.plugins import plugin_names
 from data.shards import open_set
 from pipelines import recipes
-from pipelines.training.arms import OURS, SHARDS
+from pipelines.training.arms import ARMS, OURS, SHARDS
 from pipelines.training.funnel import funnel_of
 from pipelines.training.uplift import spread
 
@@ -80,7 +80,8 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
 def _arms(figures: dict[str, Any]) -> Table:
     columns = ("arm", "clean, %", "robust, %", "ours minus this [95 %]", "training, s")
     table = Table(*columns, title="arms", title_justify="left", box=None)
-    for name, arm in figures["arms"].items():
+    for name in (arm.name for arm in ARMS.values()):
+        arm = figures["arms"][name]
         gap = figures["ours_minus"].get(name)
         shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
         seconds = sum(arm["seconds"]) / len(arm["seconds"])
