@@ -69,15 +69,12 @@ class Check(Protocol):
 @torch.no_grad()
 def hear(witnesses: Witnesses, batch: Batch) -> Evidence:
     """Ask every witness about a batch of images, float (N, C, H, W) in [0, 1]."""
-    x, y = batch.inputs["image"], batch.labels
+    x = batch.inputs["image"]
     scale = _realism(witnesses, witnesses.held_out).sort().values
     realism = torch.searchsorted(scale, _realism(witnesses, batch)) / len(scale)
     spacing = _nearest(witnesses.held_out, witnesses.real).quantile(0.01)
-    return Evidence(
-        torch.stack([judge(x).softmax(1) for judge in witnesses.judges]),
-        realism,
-        _nearest(batch, witnesses.real) / spacing,
-    ) if len(y) else Evidence(torch.zeros(len(witnesses.judges), 0, 0), torch.zeros(0), torch.zeros(0))
+    probabilities = torch.stack([judge(x).softmax(1) for judge in witnesses.judges])
+    return Evidence(probabilities, realism, _nearest(batch, witnesses.real) / spacing)
 
 
 def _realism(witnesses: Witnesses, batch: Batch) -> Tensor:

@@ -85,7 +85,10 @@ def _judged(request: ShardRequest, rng: torch.Generator) -> Iterator[Judged]:
     witnesses = witnesses_of(request.run, request.source, request.folds)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
     done = 0
-    for name, count in plain_mix(request.search.mix, request.attempts).items():
+    counts = plain_mix(request.search.mix, request.attempts)
+    for name, count in counts.items():
+        if not count:
+            continue
         search = cast(Search, plugin(generators.search, name))
         for y in torch.split(balanced_labels(scene.real, count, rng), AT_ONCE):
             candidates = search(scene, y, request.search, rng)

@@ -133,3 +133,9 @@ def test_shares_are_rounded_to_counts_that_sum_up(total):
 
     assert sum(counts.values()) == total
     assert all(abs(counts[name] - share * total) < 1 for name, share in {"a": 0.5, "b": 0.3, "c": 0.2}.items())
+
+
+def test_a_search_whose_share_is_nothing_is_left_out(run):
+    record = build_shard(request(run, search=SearchOptions(mix={"latent_walk": 0.0, "perturb": 1.0}, steps=5)))
+
+    assert set(funnel_of(run / "shards", [record])) == {"perturb"}
