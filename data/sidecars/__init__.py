@@ -1,0 +1,80 @@
+"""Small files beside the tars that let other people's readers open the set as it lies: one file a reader.
+
+`data/sidecars/<name>.py` exports a `Sidecar` of its own name, and is written with every set. Same set, same bytes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from data.tars import Packed
+
+Files = Mapping[str, bytes]
+"""Name within the set's folder -> content."""
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """A finished shard, as the index lists it: names within the set's folder, sizes in bytes, digests in hex."""
+
+    tar: str
+    samples: int
+    bytes: int
+    sha256: str
+    md5: str
+    sidecars: Mapping[str, str]
+    """File -> SHA-256."""
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """What is known of a whole set when it is about to be finished.
+
+    Attributes:
+        name: the recipe's.
+        split: of all its shards, `[a-z0-9_]+` without "tar" in it.
+        class_names: label -> name.
+        members: extension -> what it holds: "image", "label", "facts", "soft_label", "audio", "text", "features".
+        shapes: modality -> shape of one input, images (channels, height, width).
+        shards: in the order of their numbers.
+        refused: reason -> candidates, over the whole set.
+        by_class: class name -> samples kept.
+        by_search: search -> samples kept.
+    """
+
+    name: str
+    split: str
+    class_names: Sequence[str]
+    members: Mapping[str, str]
+    shapes: Mapping[str, Sequence[int]]
+    shards: Sequence[ShardRecord]
+    refused: Mapping[str, int]
+    by_class: Mapping[str, int]
+    by_search: Mapping[str, int]
+
+    @property
+    def samples(self) -> int:
+        """Kept, over all shards."""
+        return sum(shard.samples for shard in self.shards)
+
+    @property
+    def attempted(self) -> int:
+        """Candidates tried, kept or refused."""
+        return self.samples + sum(self.refused.values())
+
+
+def no_files(*_: object) -> Files:
+    """What a sidecar writes where it has nothing to say."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What one reader needs beside the tars.
+
+    Attributes:
+        of_shard: (the tar's name, its layout) -> files.
+        of_set: everything known at the end -> files.
+    """
+
+    of_shard: Callable[[str, Packed], Files] = no_files
+    of_set: Callable[[SetFacts], Files] = no_files

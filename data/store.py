@@ -1,0 +1,181 @@
+"""Where a set lies: a folder on this machine or any URL that fsspec opens; a file there is whole or absent.
+
+A local file is written beside its place, flushed and renamed. An object store gets each object in one put or one
+completed multipart upload from bytes that are complete before the first one leaves: leaving `fs.open(url, "wb")` by an
+exception would publish what was written so far (measured with s3fs and with pyarrow).
+"""
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from data.errors import Damaged, WrongUse
+from data.files import write_atomically
+
+CLAIM = ".claim"
+"""The file that says who is writing here; it is gone when the set is finished."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder at `url`: a path, or what fsspec opens, as `s3://bucket/folder`. Names are relative, with `/`."""
+
+    url: str
+
+    def __post_init__(self) -> None:
+        if "::" in self.url:
+            raise WrongUse(f"{self.url}: a chain of URLs can lead anywhere; name one folder, or s3://bucket/folder")
+
+    @cached_property
+    def _opened(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        try:
+            return cast(tuple[fsspec.AbstractFileSystem, str], fsspec.url_to_fs(self.url, use_listings_cache=False))
+        except (ImportError, ValueError) as error:
+            raise WrongUse(f"{self.url}: {error} (for s3:// install hardshard[s3])") from error
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, if it is one on this machine."""
+        fs, root = self._opened
+        return Path(root) if isinstance(fs, LocalFileSystem) else None
+
+    def path(self, name: str) -> str:
+        """A file's path within its file system.
+
+        Raises:
+            Damaged: the name leads out of the folder.
+        """
+        if name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")):
+            raise Damaged(f"{self.url}: {name!r} lies outside the set")
+        return f"{self._opened[1].rstrip('/')}/{name}"
+
+    def where(self, name: str) -> str:
+        """A file's full name, for people."""
+        return f"{self.url.rstrip('/')}/{name}"
+
+    def write(self, name: str, content: bytes) -> str:
+        """Put a whole file in one step and return its SHA-256 in hex."""
+        path = self.path(name)
+        if self.folder is not None:
+            return write_atomically(Path(path), content)
+        self._opened[0].pipe_file(path, content)
+        return hashlib.sha256(content).hexdigest()
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Put a file unless there is one of that name; whether it was put. Of several writers one succeeds."""
+        path = self.path(name)
+        try:
+            if self.folder is not None:
+                return _create(Path(path), content)
+            self._opened[0].pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def read(self, name: str) -> bytes:
+        """A whole file.
+
+        Raises:
+            Damaged: there is none.
+        """
+        try:
+            return cast(bytes, self._opened[0].cat_file(self.path(name)))
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise Damaged(f"{self.where(name)} is missing") from error
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file."""
+        return bool(self._opened[0].isfile(self.path(name)))
+
+    def stamp(self, name: str) -> str:
+        """What changes when a file is written anew, read without its content; empty if there is no such file."""
+        fs, path = self._opened[0], self.path(name)
+        try:
+            found = fs.info(path)
+        except FileNotFoundError:
+            return ""
+        return " ".join(str(found.get(part, "")) for part in ("size", "ETag", "mtime"))
+
+    def names(self) -> list[str]:
+        """Every file here, at any depth, sorted."""
+        fs, root = self._opened
+        root = root.rstrip("/")
+        try:
+            found = fs.find(root)
+        except FileNotFoundError:
+            return []
+        return sorted(path[len(root) + 1 :] for path in found)
+
+    def remove(self, name: str) -> None:
+        """Take a file away; it may be gone already."""
+        try:
+            self._opened[0].rm_file(self.path(name))
+        except FileNotFoundError:
+            return
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name here."""
+        self.write(to, self.read(name))
+        self.remove(name)
+
+
+def _create(path: Path, content: bytes) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    write_atomically(partial, content)
+    try:
+        os.link(partial, path)
+    finally:
+        partial.unlink()
+    return True
+
+
+@contextmanager
+def claim(store: Store, owner: str) -> Iterator[None]:
+    """Be the only one to write a set; an interrupted owner, and whoever finds a dead process's claim, may go on.
+
+    Args:
+        store: the set's folder.
+        owner: who asks, for instance the run's folder; the same owner takes its own claim up again.
+
+    Raises:
+        WrongUse: another one holds it; its name, host and process are told.
+    """
+    me = f"{owner} (process {os.getpid()} on {socket.gethostname()})".encode()
+    while not store.create(CLAIM, me):
+        holder = store.read(CLAIM).decode()
+        if not (holder.startswith(f"{owner} (process ") or _is_dead(holder)):
+            raise WrongUse(
+                f"{store.url} is being written by {holder}; wait for it, or, if it is gone for good, "
+                f"remove {store.where(CLAIM)}"
+            )
+        store.remove(CLAIM)
+    try:
+        yield
+    except Exception:
+        store.remove(CLAIM)
+        raise
+    store.remove(CLAIM)
+
+
+def _is_dead(holder: str) -> bool:
+    _, _, place = holder.rpartition("(process ")
+    number, _, host = place.rstrip(")").partition(" on ")
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
