@@ -1,23 +1,19 @@
-"""Feeds a trainer: shard sets read through the webdataset library, mixed with real samples at an exact ratio."""
+"""Feeds a trainer from memory: a shard set mixed with real samples at an exact ratio."""
 
-import io
-import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import webdataset
 from torch import Tensor
 
-from data.errors import Damaged, WrongUse
+from data.errors import WrongUse
 from data.modalities import image
+from data.reading import read_samples
 from data.records import Batch
-from data.shards import open_set
+from data.store import Store
 
 
 @dataclass(frozen=True)
@@ -36,47 +32,10 @@ class Pool:
         return cls(image.quantise(batch.inputs["image"]), F.one_hot(batch.labels, classes).float())
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One sample of a shard: its key, image, uint8 (C, H, W), label, soft label, float (K,), and search."""
-
-    key: str
-    image: Tensor
-    label: int
-    soft_label: Tensor
-    search: str
-
-
-def read_samples(folder: Path) -> list[Sample]:
-    """Every sample of a finished shard set, in the order of its shards.
-
-    Raises:
-        Damaged: the set is unfinished, a file is altered, or a sample lacks a member.
-    """
-    _, records = open_set(folder)
-    # Absolute, so that no folder's name can pass for a URL: webdataset would run what follows "pipe:" in a shell.
-    urls = [str((folder / record.tar).absolute()) for record in records]
-    found = [_decode(sample) for sample in webdataset.WebDataset(urls, shardshuffle=False)]
-    if len(found) != sum(record.samples for record in records):
-        raise Damaged(f"{folder}: its tars hold {len(found)} samples, not as many as its index: rebuild the set")
-    return found
-
-
-def read_pool(folder: Path) -> Pool:
+def read_pool(url: str) -> Pool:
     """The images and soft labels of a finished shard set; see `read_samples`."""
-    found = read_samples(folder)
+    found = read_samples(Store(url))
     return Pool(torch.stack([s.image for s in found]), torch.stack([s.soft_label for s in found]))
-
-
-def _decode(sample: Mapping[str, bytes]) -> Sample:
-    try:
-        soft = torch.from_numpy(np.load(io.BytesIO(sample["probs.npy"]), allow_pickle=False))
-        pixels = image.decode(sample[image.extension])
-        facts = json.loads(sample["json"])
-        return Sample(str(sample["__key__"]), pixels, int(sample["cls"]), soft, facts["search"])
-    except (KeyError, ValueError, Damaged) as error:
-        where = f"{sample['__url__']!r}, sample {sample['__key__']!r}"
-        raise Damaged(f"{where}: {error!r}; rebuild the set") from error
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import Damaged
 from data.records import ManifestRow
+from data.store import Store
 
 SCHEMA = pa.schema(
     {
@@ -23,6 +23,9 @@ SCHEMA = pa.schema(
         "scores": pa.map_(pa.string(), pa.float32()),
         "soft_label": pa.list_(pa.float32()),
         "sha256": pa.string(),
+        "shard": pa.string(),
+        "offset": pa.int64(),
+        "length": pa.int64(),
     }
 )
 
@@ -33,8 +36,13 @@ def encode_manifest(rows: Sequence[ManifestRow]) -> bytes:
         name: [_cell(getattr(row, name)) for row in rows]
         for name in SCHEMA.names
     }
+    return encode_table(pa.table(columns, schema=SCHEMA))
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """The Parquet file of a table; same rows, same bytes."""
     out = io.BytesIO()
-    pq.write_table(pa.table(columns, schema=SCHEMA), out, compression="zstd")
+    pq.write_table(table, out, compression="zstd")
     return out.getvalue()
 
 
@@ -42,17 +50,18 @@ def _cell(value: object) -> object:
     return sorted(value.items()) if isinstance(value, dict) else value
 
 
-def read_manifest(paths: Sequence[Path]) -> pa.Table:
-    """The rows of several manifests, one after the other.
+def read_manifest(store: Store, names: Sequence[str]) -> pa.Table:
+    """The rows of several manifests of a set, one after the other.
 
     Raises:
         Damaged: a file is missing, is not Parquet or has other columns.
     """
-    return pa.concat_tables([_read(path) for path in paths]) if paths else SCHEMA.empty_table()
+    return pa.concat_tables([_read(store, name) for name in names]) if names else SCHEMA.empty_table()
 
 
-def _read(path: Path) -> pa.Table:
+def _read(store: Store, name: str) -> pa.Table:
+    content = store.read(name)
     try:
-        return pq.read_table(path, schema=SCHEMA)
+        return pq.read_table(pa.BufferReader(content), schema=SCHEMA)
     except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"{path} is not a manifest ({error}): delete it and run again") from error
+        raise Damaged(f"{store.where(name)} is not a manifest ({error}): delete it and run again") from error

@@ -105,3 +105,9 @@ class ManifestRow:
     soft_label: Sequence[float]
     sha256: str
     """Of the encoded input, kept or not."""
+    shard: str = ""
+    """The tar it lies in; empty for a refused candidate and in a draft."""
+    offset: int = -1
+    """Where its first member's header begins in that tar; -1 where there is none."""
+    length: int = 0
+    """Bytes of the tar that are its own, headers and padding included; 0 for a refused candidate."""

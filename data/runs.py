@@ -13,9 +13,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from data.errors import Damaged, WrongUse
-from data.files import canonical_json, digest_of, read_json, sha256_of, write_atomically
+from data.files import canonical_json, digest_of, read_json, write_atomically
+from data.store import Store
 
 Facts = Mapping[str, object]
+Outputs = Sequence[str] | Callable[[Facts], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class StageRecord:
     key: str
     seconds: float
     outputs: Mapping[str, str] = field(default_factory=dict)
-    """File within the run's folder -> SHA-256."""
+    """File within the run's folder, or URL -> its mark, see `Store.mark`."""
     facts: Facts = field(default_factory=dict)
     """What the stage measured, as JSON."""
 
@@ -58,14 +60,14 @@ class Run:
         return found
 
     def stage(
-        self, stage: str, depends: Facts, outputs: Sequence[str], work: Callable[[], tuple[Facts, float]]
+        self, stage: str, depends: Facts, outputs: Outputs, work: Callable[[], tuple[Facts, float]]
     ) -> StageRecord:
         """Do a stage's work unless it is done already.
 
         Args:
             stage: its name, unique within the run.
             depends: JSON of all that the outputs depend on: options, seeds, digests of other stages.
-            outputs: the files, within the run, that `work` writes.
+            outputs: the files, within the run or by their URL, that `work` writes; or how its facts name them.
             work: writes them; returns what it measured, as JSON, and how many seconds it worked.
         """
         key = digest_of({"stage": stage, **depends})
@@ -73,7 +75,8 @@ class Run:
         if done is not None and done.key == key and self._intact(done):
             return done
         facts, seconds = work()
-        made = {name: sha256_of(self.path(name)) for name in outputs}
+        names = outputs(facts) if callable(outputs) else outputs
+        made = {name: self._mark(name) for name in names}
         record = StageRecord(stage, key, round(seconds, 2), made, facts)
         write_atomically(self._record_path(stage), canonical_json(asdict(record)))
         return record
@@ -91,8 +94,11 @@ class Run:
             raise Damaged(f"{path} is no stage record ({error}): delete it and run again") from error
 
     def _intact(self, record: StageRecord) -> bool:
-        paths = {self.path(name): digest for name, digest in record.outputs.items()}
-        return all(path.is_file() and sha256_of(path) == digest for path, digest in paths.items())
+        return all(self._mark(name) == mark for name, mark in record.outputs.items())
+
+    def _mark(self, name: str) -> str:
+        folder, _, file = (name if "://" in name else str(self.path(name))).rpartition("/")
+        return Store(folder).mark(file)
 
 
 def open_run(folder: Path, recipe: str) -> Run:
@@ -126,6 +132,8 @@ def hold(folder: Path) -> Iterator[None]:
     except Timeout as error:
         holder = (folder / ".holder").read_text() if (folder / ".holder").is_file() else "unknown"
         raise WrongUse(f"{folder} is in use by process {holder}: wait for it, or choose another --run") from error
+    for left in folder.rglob(".*.partial"):
+        left.unlink()  # what a killed process had not finished
     try:
         (folder / ".holder").write_text(str(os.getpid()))
         yield

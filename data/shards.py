@@ -1,187 +1,188 @@
-"""A shard set: WebDataset tars, a Parquet manifest beside each, and the index that makes them a set.
+"""A shard set: WebDataset tars of even length, what each reader needs beside them, manifests, and the index.
 
-docs/format.md is the contract for readers outside. The tars are plain ustar, one block of members a sample, with no
-clock, user or host in them, so the same samples give the same bytes.
+docs/format.md is the contract for readers outside. The index is written last: a folder without it is no set. Nothing
+holds a clock, a user or a host, so the same samples give the same bytes.
 """
 
 import hashlib
-import io
-import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import cast
 
-import numpy as np
-import torch
-from torch import Tensor
-
+import data.sidecars
 from data.errors import Damaged
-from data.files import canonical_json, read_json, sha256_of, write_atomically
-from data.manifest import encode_manifest
-from data.modalities import image
-from data.records import Candidates, ManifestRow, Verdict
+from data.files import canonical_json, digest_of
+from data.plugins import plugin, plugin_names
+from data.sidecars import SetFacts, ShardRecord, Sidecar
+from data.store import CLAIM, INDEX, Store
+from data.tars import Packed
 
-FORMAT = "hardshard-set-1"
-INDEX = "index.json"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """Candidates, the verdict on them, and their soft labels, float (N, K), rows summing to 1."""
-
-    candidates: Candidates
-    verdict: Verdict
-    soft_labels: Tensor
+FORMAT = "hardshard-set-2"
+MANIFESTS = "manifest"
+"""The folder of the manifests within the set."""
 
 
 @dataclass(frozen=True)
-class ShardRecord:
-    """A finished shard, as its index lists it: names within the set's folder, sizes in bytes, SHA-256 in hex."""
+class ManifestRecord:
+    """A manifest as the index lists it: its name within the set's folder, its rows, its SHA-256 in hex."""
 
-    tar: str
-    samples: int
-    bytes: int
+    name: str
+    rows: int
     sha256: str
-    manifest: str
-    manifest_sha256: str
-    attempted: int
 
 
-def write_shard(
-    folder: Path, split: str, number: int, judged: Sequence[Judged], rng: torch.Generator
-) -> ShardRecord:
-    """Write `<split>-<number>.tar` with the accepted samples and its Parquet twin with every candidate.
+@dataclass(frozen=True)
+class ShardSet:
+    """A finished set.
 
-    Candidates are shuffled by `rng`, so that a reader who takes them in order sees the searches mixed.
-
-    Raises:
-        Damaged: no candidate was accepted, so that the shard would be empty.
+    Attributes:
+        store: where it lies.
+        facts: all of its index.
+        shards, manifests: in the order of their numbers.
+        sidecars: those of the whole set, file -> SHA-256.
     """
-    name = f"{split}-{number:06d}"
-    rows, encoded = _rows(judged)
-    order = torch.randperm(len(rows), generator=rng).tolist()
-    named = [(f"{name}-{place:06d}", rows[i], encoded[i]) for place, i in enumerate(order)]
-    samples = [(key, row, png) for key, row, png in named if row.accepted]
-    if not samples:
-        reasons = sorted({row.reason for row in rows})
-        raise Damaged(
-            f"{folder / name}.tar would be empty: all {len(rows)} candidates were refused ({', '.join(reasons)}); "
-            "widen search.band or lower the thresholds in checks"
-        )
-    tar = pack_tar((key, _members(row, png)) for key, row, png in samples)
-    manifest = encode_manifest([ManifestRow(**{**vars(row), "key": key}) for key, row, _ in named])
+
+    store: Store
+    facts: Mapping[str, object]
+    shards: Sequence[ShardRecord]
+    manifests: Sequence[ManifestRecord]
+    sidecars: Mapping[str, str]
+
+    def digests(self) -> Iterator[tuple[str, str]]:
+        """Every file but the index, and its SHA-256 in hex."""
+        for shard in self.shards:
+            yield shard.tar, shard.sha256
+            yield from shard.sidecars.items()
+        yield from ((manifest.name, manifest.sha256) for manifest in self.manifests)
+        yield from self.sidecars.items()
+
+
+def shard_name(split: str, number: int) -> str:
+    """A tar's name within its set."""
+    return f"{split}-{number:06d}.tar"
+
+
+def write_shard(store: Store, name: str, packed: Packed) -> ShardRecord:
+    """Put a tar and its sidecars into a set that is not finished yet."""
+    files = {file: content for part in _sidecars() for file, content in part.of_shard(name, packed).items()}
     return ShardRecord(
-        tar=f"{name}.tar",
-        samples=len(samples),
-        bytes=len(tar),
-        sha256=write_atomically(folder / f"{name}.tar", tar),
-        manifest=f"{name}.parquet",
-        manifest_sha256=write_atomically(folder / f"{name}.parquet", manifest),
-        attempted=len(rows),
+        tar=name,
+        samples=len(packed.starts) - 1,
+        bytes=len(packed.content),
+        sha256=store.write(name, packed.content),
+        md5=hashlib.md5(packed.content, usedforsecurity=False).hexdigest(),
+        sidecars={file: store.write(file, content) for file, content in sorted(files.items())},
     )
 
 
-def _rows(judged: Sequence[Judged]) -> tuple[list[ManifestRow], list[bytes]]:
-    rows, encoded = [], []
-    for group in judged:
-        for place in range(len(group.candidates)):
-            png = image.encode(group.candidates.batch.inputs["image"][place])
-            rows.append(_row(group, place, png))
-            encoded.append(png)
-    return rows, encoded
+def write_manifest(store: Store, name: str, rows: int, content: bytes) -> ManifestRecord:
+    """Put one manifest into a set that is not finished yet."""
+    name = f"{MANIFESTS}/{name}"
+    return ManifestRecord(name, rows, store.write(name, content))
 
 
-def _row(group: Judged, place: int, png: bytes) -> ManifestRow:
-    made, verdict = group.candidates, group.verdict
-    return ManifestRow(
-        key="",
-        accepted=not verdict.reasons[place],
-        reason=verdict.reasons[place],
-        label=int(made.batch.labels[place]),
-        search=made.search,
-        parents=made.parents[place],
-        margin_before=float(made.margins_before[place]),
-        margin=float(made.margins[place]),
-        scores={name: float(score[place]) for name, score in verdict.scores.items()},
-        soft_label=group.soft_labels[place].tolist(),
-        sha256=hashlib.sha256(png).hexdigest(),
-    )
+def open_for_writing(store: Store) -> None:
+    """Take the index away: from here until `commit` the folder is no set."""
+    store.remove(INDEX)
 
 
-def _members(row: ManifestRow, png: bytes) -> dict[str, bytes]:
-    facts = {
-        "label": row.label,
-        "margin": row.margin,
-        "margin_before": row.margin_before,
-        "parents": "+".join(row.parents),
-        "search": row.search,
-    }
-    soft = io.BytesIO()
-    np.save(soft, np.array(row.soft_label, dtype=np.float32), allow_pickle=False)
-    return {
-        "cls": str(row.label).encode(),
-        "json": canonical_json(facts),
-        image.extension: png,
-        "probs.npy": soft.getvalue(),
-    }
-
-
-def pack_tar(samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> bytes:
-    """A ustar archive of (key, extension -> content), members of a sample side by side, sorted by extension."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for key, members in samples:
-            for extension, content in sorted(members.items()):
-                member = tarfile.TarInfo(f"{key}.{extension}")
-                member.size, member.mode = len(content), 0o444
-                tar.addfile(member, io.BytesIO(content))
-    return out.getvalue()
-
-
-def write_index(folder: Path, facts: Mapping[str, object], shards: Sequence[ShardRecord]) -> str:
-    """Commit the set: write its index, last of all, and return the index's SHA-256.
+def commit(
+    store: Store, facts: SetFacts, more: Mapping[str, object], manifests: Sequence[ManifestRecord]
+) -> ShardSet:
+    """Finish a set: write what describes the whole of it, take away what it does not list, and write its index last.
 
     Args:
-        facts: JSON values about the whole set: split, classes, shape, digests of what made it.
-        shards: in the order of their numbers.
-    """
-    counts = {"samples": sum(s.samples for s in shards), "attempted": sum(s.attempted for s in shards)}
-    index = {"format": FORMAT, **facts, **counts, "shards": [asdict(shard) for shard in shards]}
-    return write_atomically(folder / INDEX, canonical_json(index))
-
-
-def open_set(folder: Path) -> tuple[Mapping[str, object], list[ShardRecord]]:
-    """A set's index and its shards, each file's SHA-256 checked.
+        store: holds the shards and manifests already.
+        facts: of the whole set.
+        more: JSON values for the index: seed, round, digests of what made it.
+        manifests: one a draft.
 
     Raises:
-        Damaged: no index (an unfinished set), an index of another format, or a file that is missing or altered.
+        Damaged: an index is there already, so somebody else finished the set meanwhile.
     """
-    path = folder / INDEX
-    if not path.is_file():
-        raise Damaged(f"{folder} is no finished shard set: {INDEX} is missing; run the build again")
-    index = read_json(path)
-    if index.get("format") != FORMAT:
-        raise Damaged(f"{path} has format {index.get('format')!r}, not {FORMAT!r}: rebuild the set with this version")
+    files = {file: content for part in _sidecars() for file, content in part.of_set(facts).items()}
+    sidecars = {file: store.write(file, content) for file, content in sorted(files.items())}
+    index = _index(facts, more, manifests, sidecars)
+    finished = _parsed(store, index)
+    _remove_others(store, {name for name, _ in finished.digests()})
+    if not store.create(INDEX, canonical_json(index)):
+        raise Damaged(f"{store.where(INDEX)} was written by somebody else meanwhile; run the build again")
+    return finished
+
+
+def _sidecars() -> Iterator[Sidecar]:
+    for name in plugin_names(data.sidecars):
+        yield cast(Sidecar, plugin(data.sidecars, name))
+
+
+def _index(
+    facts: SetFacts, more: Mapping[str, object], manifests: Sequence[ManifestRecord], sidecars: Mapping[str, str]
+) -> dict[str, object]:
+    index = {
+        "format": FORMAT,
+        **more,
+        **asdict(facts),
+        "samples": facts.samples,
+        "attempted": facts.attempted,
+        "manifests": [asdict(manifest) for manifest in manifests],
+        "sidecars": dict(sidecars),
+    }
+    plain = cast(dict[str, object], json.loads(canonical_json(index)))  # tuples become lists
+    return plain | {"digest": digest_of(plain)}
+
+
+def _remove_others(store: Store, listed: set[str]) -> None:
+    """Take away what an earlier or interrupted build left: a folder holds what its index lists."""
+    for name in store.names():
+        if name not in listed and name not in (CLAIM, INDEX):
+            store.remove(name)
+
+
+def read_index(store: Store) -> ShardSet:
+    """A finished set's index; the files it lists are not looked at.
+
+    Raises:
+        Damaged: no index (an unfinished set), an index of another format, or one that was altered.
+    """
+    if not store.has(INDEX):
+        raise Damaged(f"{store.url} is no finished shard set: {INDEX} is missing; run the build again")
+    where = store.where(INDEX)
     try:
-        records = [ShardRecord(**entry) for entry in index["shards"]]  # type: ignore[attr-defined]
+        index = json.loads(store.read(INDEX))
+    except ValueError as error:
+        raise Damaged(f"{where} is not JSON ({error}): rebuild the set") from error
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        found = index.get("format") if isinstance(index, dict) else index
+        raise Damaged(f"{where} has format {found!r}, not {FORMAT!r}: rebuild the set with this version")
+    if index.get("digest") != digest_of({name: value for name, value in index.items() if name != "digest"}):
+        raise Damaged(f"{where} was altered: its digest is another; rebuild the set")
+    return _parsed(store, index)
+
+
+def _parsed(store: Store, index: Mapping[str, object]) -> ShardSet:
+    try:
+        shards = [ShardRecord(**entry) for entry in index["shards"]]  # type: ignore[attr-defined]
+        manifests = [ManifestRecord(**entry) for entry in index["manifests"]]  # type: ignore[attr-defined]
+        found = ShardSet(store, index, shards, manifests, cast(Mapping[str, str], index["sidecars"]))
     except (KeyError, TypeError) as error:
-        raise Damaged(f"{path} does not list its shards ({error}): rebuild the set") from error
-    for file, digest in _files(records):
-        _check(folder, file, digest)
-    return index, records
+        raise Damaged(f"{store.where(INDEX)} does not list its files ({error}): rebuild the set") from error
+    for name, _ in found.digests():
+        store.path(name)
+    return found
 
 
-def _files(records: Sequence[ShardRecord]) -> Iterator[tuple[str, str]]:
-    for record in records:
-        yield record.tar, record.sha256
-        yield record.manifest, record.manifest_sha256
+def open_set(store: Store) -> ShardSet:
+    """A finished set, each tar's and manifest's SHA-256 checked.
 
-
-def _check(folder: Path, name: str, digest: str) -> None:
-    path = folder / name
-    if path.parent != folder:
-        raise Damaged(f"{folder / INDEX} names {name!r}, which lies outside the set: rebuild the set")
-    if not path.is_file():
-        raise Damaged(f"{path} is missing: rebuild the set")
-    if sha256_of(path) != digest:
-        raise Damaged(f"{path} is damaged: its SHA-256 is not the one in {INDEX}; delete it and run the build again")
+    Raises:
+        Damaged: see `read_index`; or a file is missing or altered.
+    """
+    found = read_index(store)
+    for name, digest in found.digests():
+        if hashlib.sha256(store.read(name)).hexdigest() != digest:
+            raise Damaged(
+                f"{store.where(name)} is damaged: its SHA-256 is not the one in {INDEX}; "
+                "`hardshard repair` says what is lost, or delete it and run the build again"
+            )
+    return found

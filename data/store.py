@@ -19,10 +19,12 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from data.errors import Damaged, WrongUse
-from data.files import write_atomically
+from data.files import sha256_of, write_atomically
 
 CLAIM = ".claim"
 """The file that says who is writing here; it is gone when the set is finished."""
+INDEX = "index.json"
+"""The file that makes a folder a set."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,16 @@ class Store:
         """Whether there is such a file."""
         return bool(self._opened[0].isfile(self.path(name)))
 
-    def stamp(self, name: str) -> str:
-        """What changes when a file is written anew, read without its content; empty if there is no such file."""
+    def mark(self, name: str) -> str:
+        """What tells one content of a file from another: SHA-256 of a local one, else size and entity tag; or ""."""
         fs, path = self._opened[0], self.path(name)
+        if self.folder is not None:
+            return sha256_of(Path(path)) if Path(path).is_file() else ""
         try:
             found = fs.info(path)
         except FileNotFoundError:
             return ""
-        return " ".join(str(found.get(part, "")) for part in ("size", "ETag", "mtime"))
+        return f"{found['size']} {found.get('ETag', '')}"
 
     def names(self) -> list[str]:
         """Every file here, at any depth, sorted."""
@@ -121,6 +125,15 @@ class Store:
             self._opened[0].rm_file(self.path(name))
         except FileNotFoundError:
             return
+
+    def discard_uploads(self) -> None:
+        """Drop the parts of uploads that a killed process left unfinished here; only S3 keeps such."""
+        fs, root = self._opened
+        if "s3" not in fs.protocol:
+            return
+        bucket, _, prefix = root.partition("/")
+        for upload in fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix).get("Uploads", []):
+            fs.call_s3("abort_multipart_upload", Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
     def move(self, name: str, to: str) -> None:
         """Give a file another name here."""
@@ -141,16 +154,19 @@ def _create(path: Path, content: bytes) -> bool:
 
 @contextmanager
 def claim(store: Store, owner: str) -> Iterator[None]:
-    """Be the only one to write a set; an interrupted owner, and whoever finds a dead process's claim, may go on.
+    """Be the only one to write a set; the claim outlives a crash or an error, and only `commit`ting ends it.
 
     Args:
         store: the set's folder.
-        owner: who asks, for instance the run's folder; the same owner takes its own claim up again.
+        owner: who asks, for instance the run's folder; the same owner takes its own claim up again, and whoever finds
+            that of a dead process.
 
     Raises:
-        WrongUse: another one holds it; its name, host and process are told.
+        WrongUse: another one holds it (its name, process and host are told), or the folder holds something else.
     """
     me = f"{owner} (process {os.getpid()} on {socket.gethostname()})".encode()
+    if not store.has(CLAIM) and not store.has(INDEX):
+        _refuse_unless_empty(store)
     while not store.create(CLAIM, me):
         holder = store.read(CLAIM).decode()
         if not (holder.startswith(f"{owner} (process ") or _is_dead(holder)):
@@ -159,12 +175,15 @@ def claim(store: Store, owner: str) -> Iterator[None]:
                 f"remove {store.where(CLAIM)}"
             )
         store.remove(CLAIM)
-    try:
-        yield
-    except Exception:
-        store.remove(CLAIM)
-        raise
+    store.discard_uploads()
+    yield
     store.remove(CLAIM)
+
+
+def _refuse_unless_empty(store: Store) -> None:
+    others = [name for name in store.names() if not name.endswith(".partial")]
+    if others:
+        raise WrongUse(f"{store.url} holds {others[0]} and no set: choose an empty folder")
 
 
 def _is_dead(holder: str) -> bool:

@@ -122,7 +122,7 @@ def contents(tar: bytes | memoryview) -> list[Member]:
     while tar[place : place + 1] != b"\0":
         found.append(_member_at(tar, place))
         place = _after(found[-1])
-    if bytes(tar[place : place + RECORD + BLOCK]) != _end(place):
+    if bytes(tar[place : place + 2 * RECORD]) != _end(place):
         raise Damaged(f"no proper end after byte {place}: cut or padded")
     return found
 

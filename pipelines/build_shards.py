@@ -1,4 +1,4 @@
-"""Flow: generator and model -> candidates -> verdicts -> shards and manifest."""
+"""Flow: generator and model -> candidates -> verdicts -> drafts -> even shards and manifest."""
 
 from pathlib import Path
 
@@ -6,21 +6,40 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
+from data.store import Store, claim
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
-from pipelines.training import stages
+from pipelines.training import sets
 from pipelines.training.session import session
+from pipelines.training.sets import SetOptions
+
+
+@task(cache_policy=NO_CACHE, task_run_name="draft-{number}")
+def build_draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
+    """Search and check one part of the candidates."""
+    return sets.draft(recipe, run, options, number)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="shard-{number}")
-def build_shard(recipe: Recipe, run: Run, number: int) -> StageRecord:
-    """Search, check and write one shard."""
-    return stages.shard(recipe, run, number)
+def pack_shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
+    """Write one shard from the kept samples of all drafts."""
+    return sets.shard(recipe, run, options, number)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="index")
-def commit_set(recipe: Recipe, run: Run) -> StageRecord:
+def commit_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """Write the set's index, which makes the shards a set."""
-    return stages.index(recipe, run)
+    return sets.index(recipe, run, options)
+
+
+def build_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
+    """Make one set: its drafts side by side, then its shards, then its index."""
+    drafts = [build_draft.submit(recipe, run, options, number) for number in range(options.parts)]
+    for draft in drafts:
+        draft.result()
+    shards = [pack_shard.submit(recipe, run, options, number) for number in range(options.count)]
+    for shard in shards:
+        shard.result()
+    return commit_set(recipe, run, options)
 
 
 @flow
@@ -32,7 +51,6 @@ def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
         run: the run's folder.
     """
     with session(recipe, run) as opened:
-        under_way = [build_shard.submit(recipe, opened, number) for number in range(recipe.shards.count)]
-        for future in under_way:
-            future.result()
-        commit_set(recipe, opened)
+        options = sets.hard_set(recipe, opened)
+        with claim(Store(options.url), f"the run in {opened.folder}"):
+            build_set(recipe, opened, options)

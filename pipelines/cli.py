@@ -108,12 +108,13 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
         return show_recipes(recipe)
     from pipelines.augment import augment, build
     from pipelines.training import participants, terminal
+    from pipelines.training.arms import SHARDS, set_url
 
     participants.samples("train", recipe.source)  # a source that cannot be read fails before any work
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)
-        return terminal.show_build(folder)
+        return terminal.show_build(set_url(recipe, folder, SHARDS))
     return terminal.show_report(augment(recipe, folder, known.seeds))
 
 

@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
-from pipelines.training import stages
+from pipelines.training import sets, stages
 from pipelines.training.arms import ARMS
 from pipelines.training.session import session
 
@@ -15,7 +15,7 @@ from pipelines.training.session import session
 @task(cache_policy=NO_CACHE, task_run_name="control-{arm}")
 def build_control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     """Write the shard set of an arm that does not look for hard samples."""
-    return stages.control(recipe, run, arm)
+    return sets.control(recipe, run, arm)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="arm-{arm}-{seed}")

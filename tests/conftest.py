@@ -1,13 +1,17 @@
 """Small worlds whose answers are known on paper, and a run's folder with untrained networks in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from data.records import Batch, Candidates
+from data.drafts import DraftRecord, Judged, write_draft
+from data.packing import About, finish, pack_shard, plan
+from data.records import Batch, Candidates, Verdict
+from data.shards import ShardSet
+from data.store import Store
 from generators.search import Scene
 
 torch.set_num_threads(1)
@@ -63,3 +67,37 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def draft(candidates: Candidates, tmp_path: Path) -> Callable[[int, Sequence[bool]], DraftRecord]:
+    """Writes the eight planted candidates as draft `number`, those accepted where `kept` says so."""
+
+    def write(number: int, kept: Sequence[bool]) -> DraftRecord:
+        verdict = Verdict.of("planted", torch.tensor(kept), torch.zeros(len(kept)))
+        soft = torch.nn.functional.one_hot(candidates.batch.labels, 2).float() * 0.8 + 0.1
+        judged = [Judged(candidates, verdict, soft)]
+        return write_draft(tmp_path / "drafts", "train", number, judged, torch.Generator().manual_seed(number))
+
+    return write
+
+
+@pytest.fixture
+def build(draft: Callable[[int, Sequence[bool]], DraftRecord], tmp_path: Path) -> Callable[[Store], ShardSet]:
+    """Builds a set from two drafts, six and eight of whose eight candidates are kept, in three shards."""
+
+    def build_at(store: Store, count: int = 3) -> ShardSet:
+        records = [draft(0, [True] * 6 + [False] * 2), draft(1, [True] * 8)]
+        dealt = plan(tmp_path / "drafts", records, "train", count, seed=0)
+        shards = [pack_shard(dealt, number, store) for number in range(count)]
+        about = About("planted", ["dark", "bright"], {"image": [1, 2, 2]})
+        return finish(dealt, shards, store, about, {"seed": 0})
+
+    return build_at
+
+
+@pytest.fixture
+def shard_set(build: Callable[[Store], ShardSet], tmp_path: Path) -> Path:
+    """The folder of the set that `build` makes."""
+    build(Store(str(tmp_path / "set")))
+    return tmp_path / "set"

@@ -15,6 +15,6 @@ digits_quick = replace(
     generator=replace(DEFAULT.generator, steps=200),
     judges=JudgeOptions(fit=_brief),
     checks={**DEFAULT.checks, "agreement": 0.3},  # judges this short of training are sure of nothing
-    shards=replace(DEFAULT.shards, count=2, attempts=300),
+    shards=replace(DEFAULT.shards, count=2, parts=2, attempts=300),
     evaluation=replace(DEFAULT.evaluation, attacks="fast", samples=100),
 )

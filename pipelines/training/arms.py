@@ -1,6 +1,9 @@
 """The arms of the comparison: what a user would do instead, by the same trainer for the same number of steps."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,8 @@ ARMS = {
     "ours": Arm(OURS, folder=SHARDS),
 }
 """Short name, as files and tasks carry it -> arm. All soft labels come from the same judges."""
+
+
+def set_url(recipe: Recipe, run: Path, folder: str) -> str:
+    """Where a set of a run lies: in the run's folder, but for its own set where the recipe says otherwise."""
+    return recipe.shards.url.rstrip("/") if folder == SHARDS and recipe.shards.url else str(run / folder)

@@ -1,22 +1,22 @@
 """What became of the candidates: counts by search and reason, and an outsider's view of the labels kept."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from data.loader import read_samples
 from data.manifest import read_manifest
-from data.shards import ShardRecord
+from data.reading import read_samples
+from data.store import Store
 from pipelines.training.classifier import load_classifier
 from pipelines.training.participants import EXAMINER
 
 
-def funnel_of(folder: Path, records: list[ShardRecord]) -> dict[str, Any]:
+def funnel_of(store: Store, manifests: Sequence[str]) -> dict[str, Any]:
     """By search: attempted, kept, refused by reason; read from the manifests of a set."""
-    rows = read_manifest([folder / record.manifest for record in records]).select(["search", "reason"])
+    rows = read_manifest(store, manifests).select(["search", "reason"])
     counts: dict[str, Counter[str]] = {}
     for row in rows.to_pylist():
         counts.setdefault(row["search"], Counter())[row["reason"]] += 1
@@ -30,18 +30,18 @@ def funnel_of(folder: Path, records: list[ShardRecord]) -> dict[str, Any]:
     }
 
 
-def margins_of_set(folder: Path, records: list[ShardRecord]) -> Mapping[str, list[float]]:
+def margins_of_set(store: Store, manifests: Sequence[str]) -> Mapping[str, list[float]]:
     """Margins of the kept samples before and after the search, for the report's histogram."""
-    rows = read_manifest([folder / record.manifest for record in records])
+    rows = read_manifest(store, manifests)
     kept = rows.filter(rows["accepted"])
     return {name: kept[name].to_pylist() for name in ("margin_before", "margin")}
 
 
 @torch.no_grad()
-def examine(run: Path, folder: str) -> dict[str, object]:
+def examine(run: Path, url: str) -> dict[str, object]:
     """How often the examiner gives a kept sample its intended label, in all and by search."""
     examiner = load_classifier(run / EXAMINER)
-    kept = read_samples(run / folder)
+    kept = read_samples(Store(url))
     seen = examiner(torch.stack([sample.image for sample in kept]).float() / 255).argmax(1).tolist()
     right: dict[str, list[bool]] = {}
     for sample, label in zip(kept, seen, strict=True):

@@ -1,4 +1,4 @@
-"""Makes one shard: proposes candidates, hears the witnesses, checks, writes."""
+"""Makes one draft: proposes candidates, hears the witnesses, checks, writes."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,9 @@ from torch import Tensor
 
 import generators.checks
 import generators.search
+from data.drafts import DraftRecord, Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
-from data.shards import Judged, ShardRecord, write_shard
 from data.sources import SourceOptions
 from generators.checks import Check, hear
 from generators.search import Search, SearchOptions, plain_mix
@@ -28,17 +28,29 @@ AT_ONCE = 256
 """Candidates that are searched together."""
 
 
+DRAFTS = "drafts"
+"""Folder of the drafts within the run; each set has its own below."""
+
+
 @dataclass(frozen=True)
 class ShardOptions:
-    """How many shards, and how many candidates are tried for each."""
+    """How many candidates are tried, and into how many shards those kept are dealt."""
 
     count: int = 8
+    """Shards of the set, which differ by at most one sample; take a multiple of ranks x workers of the trainer."""
+    parts: int = 8
+    """Tasks among which the candidates are divided."""
     attempts: int = 3000
+    """Candidates of each part."""
+    url: str = ""
+    """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
 
     def __post_init__(self) -> None:
-        for name in ("count", "attempts"):
+        for name in ("count", "parts", "attempts"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
+        if self.url.startswith("memory:"):
+            raise ValueError(f"shards.url must outlive the process, got {self.url}")
 
 
 def default_checks() -> dict[str, float]:
@@ -47,8 +59,8 @@ def default_checks() -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class ShardRequest:
-    """All that a shard depends on, but for the networks in the run's folder."""
+class DraftRequest:
+    """All that a draft depends on, but for the networks in the run's folder."""
 
     run: Path
     set_name: str
@@ -63,24 +75,24 @@ class ShardRequest:
 
 
 def preview_file(set_name: str, number: int) -> str:
-    """Where a shard's pictures for the report lie, within the run."""
+    """Where a draft's pictures for the report lie, within the run."""
     return f"previews/{set_name}-{number:06d}.npz"
 
 
-def build_shard(request: ShardRequest) -> ShardRecord:
-    """Make one shard of a set; its random numbers come from (seed, set, number) alone.
+def build_draft(request: DraftRequest) -> DraftRecord:
+    """Make one draft of a set; its random numbers come from (seed, set, number) alone.
 
     Raises:
-        Damaged: a checkpoint is unreadable, or every candidate was refused.
+        Damaged: a checkpoint is unreadable.
         WrongUse: an unknown search or check.
     """
-    rng = shard_rng(request.seed, request.set_name, request.number)
+    rng = draft_rng(request.seed, request.set_name, request.number)
     judged = list(_judged(request, rng))
     write_previews(request.run / preview_file(request.set_name, request.number), judged)
-    return write_shard(request.run / request.set_name, SPLIT, request.number, judged, rng)
+    return write_draft(request.run / DRAFTS / request.set_name, SPLIT, request.number, judged, rng)
 
 
-def _judged(request: ShardRequest, rng: torch.Generator) -> Iterator[Judged]:
+def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
     scene = scene_of(request.run, request.source)
     witnesses = witnesses_of(request.run, request.source, request.folds)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
@@ -110,8 +122,8 @@ def balanced_labels(real: Batch, count: int, rng: torch.Generator) -> Tensor:
     return classes[torch.randperm(count, generator=rng) % len(classes)]
 
 
-def shard_rng(seed: int, set_name: str, number: int) -> torch.Generator:
-    """The random numbers of one shard: the same on any machine, in any order of shards."""
+def draft_rng(seed: int, set_name: str, number: int) -> torch.Generator:
+    """The random numbers of one draft: the same on any machine, in any order of drafts."""
     digest = hashlib.sha256(f"{seed}/{set_name}/{number}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 

@@ -1,4 +1,4 @@
-"""A few pictures of each shard for the report: what was kept and what was refused, each beside its start."""
+"""A few pictures of each draft for the report: what was kept and what was refused, each beside its start."""
 
 import io
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data.drafts import Judged
 from data.files import write_atomically
 from data.modalities import image
-from data.shards import Judged
 
 EACH = 2
-"""Pictures a class, search and reason from each shard."""
+"""Pictures a class, search and reason from each draft."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _previews(group: Judged) -> list[Preview]:
 
 
 def read_previews(paths: Sequence[Path]) -> list[Preview]:
-    """The previews of several shards."""
+    """The previews of several drafts."""
     found = []
     for path in paths:
         with np.load(path, allow_pickle=False) as columns:

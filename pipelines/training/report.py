@@ -6,9 +6,10 @@ from typing import Any
 from data.files import canonical_json, write_atomically
 from data.runs import Run
 from data.shards import open_set
+from data.store import Store
 from pipelines.recipes import Recipe
 from pipelines.training import page, uplift
-from pipelines.training.arms import ARMS, OURS, SHARDS
+from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
 from pipelines.training.funnel import margins_of_set
 from pipelines.training.materialise import preview_file
 from pipelines.training.previews import read_previews
@@ -23,9 +24,10 @@ def write(recipe: Recipe, run: Run, seeds: int) -> Path:
     """
     results = uplift.results_of(recipe, run, seeds)
     figures = figures_of(recipe, run, seeds, results)
-    _, records = open_set(run.path(SHARDS))
-    previews = read_previews([run.path(preview_file(SHARDS, n)) for n in range(len(records))])
-    html = page.render(figures, previews, margins_of_set(run.path(SHARDS), records), recipe.search.band)
+    found = open_set(Store(set_url(recipe, run.folder, SHARDS)))
+    previews = read_previews([run.path(preview_file(SHARDS, n)) for n in range(recipe.shards.parts)])
+    margins = margins_of_set(found.store, [manifest.name for manifest in found.manifests])
+    html = page.render(figures, previews, margins, recipe.search.band)
     write_atomically(run.path("report.html"), html.encode())
     path = run.path("report.json")
     write_atomically(path, canonical_json(figures))
@@ -34,7 +36,7 @@ def write(recipe: Recipe, run: Run, seeds: int) -> Path:
 
 def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmResult]) -> dict[str, Any]:
     """All that the report says, as JSON."""
-    kept = run.record("shards")
+    kept = run.record(SHARDS)
     ours = next(result for result in results if result.name == OURS)
     gaps = {r.name: vars(uplift.difference(ours, r)) for r in results if r is not ours}
     return {
@@ -44,7 +46,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "fidelity": {**run.record("fidelity").facts, **run.record("examiner").facts},
         "candidates": kept.facts["candidates"],
         "kept_labels": {name: kept.facts[name] for name in ("agreement", "agreement_by_search")},
-        "index_sha256": kept.outputs[f"{SHARDS}/index.json"],
+        "shards": {"url": set_url(recipe, run.folder, SHARDS), "digest": kept.facts["digest"]},
         "evaluation": vars(recipe.evaluation),
         "arms": uplift.as_json(results),
         "ours_minus": gaps,
@@ -54,14 +56,17 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
 
 def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object]]:
     """Each kind of stage and how long its work took in all, in seconds of one core's work."""
-    shards, folds = range(recipe.shards.count), range(recipe.judges.folds)
+    folds = range(recipe.judges.folds)
+    drafts = [f"{SHARDS}/draft-{number}" for number in range(recipe.shards.parts)]
+    shards = [f"{SHARDS}/shard-{number}" for number in range(recipe.shards.count)]
+    controls = [arm.folder for arm in ARMS.values() if arm.search]
     pairs = [f"{arm}-{seed}" for arm in ARMS for seed in range(recipe.seed, recipe.seed + seeds)]
     kinds = {
         "train_model": ["model"],
         "train_generator": ["generator", "examiner", "fidelity", *(f"judge-{fold}" for fold in folds)],
-        "build_shards": [*(f"shard-{number}" for number in shards), "shards"],
+        "build_shards": [*drafts, *shards, SHARDS],
         "train_robust": [f"arm-{pair}" for pair in pairs]
-        + [f"control-{name}{part}" for name, arm in ARMS.items() if arm.search for part in ("", "-shard")],
+        + [f"{folder}{part}" for folder in controls for part in ("", "/draft-0", "/shard-0")],
         "evaluate": [f"accuracy-{pair}" for pair in pairs],
     }
     return [

@@ -10,9 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from data.plugins import plugin_names
-from data.shards import open_set
+from data.shards import read_index
+from data.store import Store
 from pipelines import recipes
-from pipelines.training.arms import ARMS, OURS, SHARDS
+from pipelines.training.arms import ARMS, OURS
 from pipelines.training.funnel import funnel_of
 from pipelines.training.uplift import spread
 
@@ -28,18 +29,17 @@ def show_report(path: Path) -> None:
         for warning in arm["warnings"]:
             console.print(f"AutoAttack doubts {name}: {warning}", highlight=False)
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
-    folder = path.parent
-    places = {"shards": folder / SHARDS, "report": folder / "report.html", "figures": path}
+    places = {"shards": figures["shards"]["url"], "report": path.with_name("report.html"), "figures": path}
     for name, place in places.items():
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
-def show_build(folder: Path) -> None:
+def show_build(url: str) -> None:
     """The summary of a finished build."""
     console = Console()
-    index, records = open_set(folder / SHARDS)
-    console.print(_candidates(funnel_of(folder / SHARDS, records)))
-    said = f"{index['samples']} samples in {len(records)} shards: {folder / SHARDS}"
+    found = read_index(Store(url))
+    console.print(_candidates(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
+    said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
 
 

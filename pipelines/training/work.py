@@ -15,7 +15,7 @@ from pipelines.training import checkpoints
 from pipelines.training.classifier import ClassifierShape, load_classifier, save_classifier
 from pipelines.training.fit import fit
 from pipelines.training.judges import fit_examiner, fit_judge
-from pipelines.training.materialise import balanced_labels, shard_rng
+from pipelines.training.materialise import balanced_labels, draft_rng
 from pipelines.training.participants import (
     EXAMINER,
     GENERATOR,
@@ -34,10 +34,10 @@ CHECKPOINT_EVERY = 200
 
 
 def fit_arm(recipe: Recipe, run: Path, pool: str, seed: int, out: str) -> dict[str, object]:
-    """Train a classifier on the real samples and, unless `pool` is empty, on the shard set in that folder."""
+    """Train a classifier on the real samples and, unless `pool` is empty, on the shard set at that URL."""
     real, shape = real_pool("train", recipe.source)
     options = recipe.training
-    synthetic = read_pool(run / pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
+    synthetic = read_pool(pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
     share = options.synthetic_share if pool else 0.0
     batches = MixedBatches(real, synthetic, share, options.batch_size, seed)
     model = fit(batches.batch, shape, options, seed, Path(out).stem)
@@ -118,7 +118,7 @@ def measure_fidelity(recipe: Recipe, run: Path) -> dict[str, object]:
     """
     generator, _ = load_gan(run / GENERATOR)
     real, held_out = samples("train", recipe.source), samples("validation", recipe.source)
-    rng = shard_rng(recipe.seed, "fidelity", 0)
+    rng = draft_rng(recipe.seed, "fidelity", 0)
     y = balanced_labels(real, 2000, rng)
     generated = generator(torch.randn(len(y), generator.shape.latent, generator=rng), y)
     seen = load_classifier(run / EXAMINER)(generated).argmax(1)

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -10,29 +11,18 @@ import torch
 import webdataset
 
 from data.errors import Damaged
-from data.files import write_atomically
-from data.loader import read_samples
 from data.manifest import read_manifest
 from data.modalities import image
-from data.records import Candidates, Verdict
-from data.shards import Judged, ShardRecord, open_set, pack_tar, write_index, write_shard
+from data.reading import read_samples
+from data.shards import commit, open_for_writing, open_set, read_index, write_shard
+from data.sidecars import SetFacts
+from data.store import Store
+from data.tars import pack
 
 
-def judged(candidates: Candidates, accepted: list[bool]) -> list[Judged]:
-    verdict = Verdict.of("planted", torch.tensor(accepted), torch.zeros(len(accepted)))
-    soft = torch.nn.functional.one_hot(candidates.batch.labels, 2).float() * 0.8 + 0.1
-    return [Judged(candidates, verdict, soft)]
-
-
-@pytest.fixture
-def shard_set(tmp_path, candidates):
-    """Two shards of eight candidates each, six and eight of them kept."""
-    records = [
-        write_shard(tmp_path, "train", number, judged(candidates, kept), torch.Generator().manual_seed(number))
-        for number, kept in enumerate([[True] * 6 + [False] * 2, [True] * 8])
-    ]
-    write_index(tmp_path, {"split": "train"}, records)
-    return tmp_path
+def keys_in_tars(folder: Path) -> list[str]:
+    urls = sorted(str(path) for path in folder.glob("*.tar"))
+    return [sample["__key__"] for sample in webdataset.WebDataset(urls, shardshuffle=False)]
 
 
 def test_webdataset_reads_every_kept_sample_with_its_label_and_soft_label(shard_set):
@@ -68,112 +58,145 @@ def test_a_tar_carries_no_clock_user_or_extended_header(shard_set):
 
 
 def test_the_manifest_has_a_row_for_every_candidate_with_its_reason(shard_set):
-    rows = read_manifest(sorted(shard_set.glob("*.parquet"))).to_pylist()
+    found = read_index(Store(str(shard_set)))
+
+    rows = read_manifest(found.store, [manifest.name for manifest in found.manifests]).to_pylist()
 
     assert len(rows) == 16
     assert sum(not row["accepted"] for row in rows) == 2
     assert all((row["reason"] == "planted") != row["accepted"] for row in rows)
-    assert {row["key"] for row in rows if row["accepted"]} == keys_in_tars(shard_set)
+    assert sorted(row["key"] for row in rows if row["accepted"]) == sorted(keys_in_tars(shard_set))
 
 
-def keys_in_tars(folder):
-    urls = sorted(str(path) for path in folder.glob("*.tar"))
-    return {sample["__key__"] for sample in webdataset.WebDataset(urls, shardshuffle=False)}
+def test_the_manifest_tells_where_each_sample_lies(shard_set):
+    found = read_index(Store(str(shard_set)))
+
+    for row in read_manifest(found.store, [manifest.name for manifest in found.manifests]).to_pylist():
+        if row["accepted"]:
+            content = (shard_set / row["shard"]).read_bytes()[row["offset"] :][: row["length"]]
+            assert content.startswith(f"{row['key']}.cls\0".encode())
+        else:
+            assert (row["shard"], row["offset"], row["length"]) == ("", -1, 0)
 
 
-def test_the_same_samples_give_the_same_bytes(tmp_path, candidates):
-    sets = []
-    for name in ("one", "two"):
-        write_shard(tmp_path / name, "train", 0, judged(candidates, [True] * 8), torch.Generator().manual_seed(3))
-        sets.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+def test_index_manifest_and_tars_account_for_every_candidate(shard_set):
+    facts = read_index(Store(str(shard_set))).facts
 
-    assert sets[0] == sets[1]
-
-
-def test_a_shard_of_which_nothing_is_kept_is_refused_and_not_written(tmp_path, candidates, rng):
-    with pytest.raises(Damaged, match=r"would be empty: all 8 candidates were refused \(planted\)"):
-        write_shard(tmp_path, "train", 0, judged(candidates, [False] * 8), rng)
-
-    assert not list(tmp_path.iterdir())
+    assert (facts["attempted"], facts["samples"], facts["refused"]) == (16, 14, {"planted": 2})
+    assert facts["by_class"] == {"dark": 7, "bright": 7}
+    assert facts["by_search"] == {"planted": 14}
+    assert sum(shard["samples"] for shard in facts["shards"]) == len(keys_in_tars(shard_set)) == 14
 
 
-def test_an_opened_set_tells_its_shards(shard_set):
-    index, records = open_set(shard_set)
+def test_a_set_at_a_url_has_the_same_bytes_as_one_in_a_folder(shard_set, build):
+    remote = Store("memory://bucket/set")
+    build(remote)
 
-    assert index["samples"] == 14
-    assert index["attempted"] == 16
-    assert [record.samples for record in records] == [6, 8]
+    assert {name: remote.read(name) for name in remote.names()} == {
+        str(path.relative_to(shard_set)): path.read_bytes() for path in shard_set.rglob("*") if path.is_file()
+    }
+    assert len(read_samples(remote)) == 14
 
 
-def test_a_set_without_its_index_is_no_set(shard_set):
-    (shard_set / "index.json").unlink()
+def test_what_an_earlier_larger_set_left_is_taken_away(build, tmp_path):
+    store = Store(str(tmp_path / "again"))
+    build(store, count=5)
+
+    build(store, count=2)
+
+    assert [name for name in store.names() if name.endswith(".tar")] == ["train-000000.tar", "train-000001.tar"]
+    open_set(store)
+
+
+def test_a_set_that_is_written_to_again_is_no_set_until_it_is_finished(shard_set):
+    store = Store(str(shard_set))
+
+    open_for_writing(store)
 
     with pytest.raises(Damaged, match=r"no finished shard set: index.json is missing"):
-        open_set(shard_set)
+        open_set(store)
 
 
-@pytest.mark.parametrize("name", ["train-000001.tar", "train-000000.parquet"])
+def test_of_two_who_finish_a_set_the_second_is_told(shard_set):
+    store = Store(str(shard_set))
+    facts = SetFacts("x", "train", ["a"], {}, {}, [], {}, {}, {})
+
+    with pytest.raises(Damaged, match=r"index\.json was written by somebody else"):
+        commit(store, facts, {}, [])
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove"])
-def test_damage_to_a_file_is_found_and_named(shard_set, name, damage):
-    path = shard_set / name
+def test_damage_to_any_file_is_found_and_named(shard_set, tmp_path, damage):
+    for name, _ in list(read_index(Store(str(shard_set))).digests()):
+        copy = tmp_path / "copy"
+        shutil.copytree(shard_set, copy)
+        harm(copy / name, damage)
+
+        with pytest.raises(Damaged, match=name):
+            open_set(Store(str(copy)))
+        shutil.rmtree(copy)
+
+
+def harm(path: Path, damage: str) -> None:
     content = bytearray(path.read_bytes())
     if damage == "remove":
         path.unlink()
-    else:
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content if damage == "flip" else content[: len(content) // 2])
-
-    with pytest.raises(Damaged, match=name):
-        open_set(shard_set)
+        return
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content if damage == "flip" else content[: len(content) // 2])
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": "other"}', b'{"format": "hardshard-set-1"}'])
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"format": "other"}', b'{"format": "hardshard-set-2"}'])
 def test_a_wrong_index_is_named(shard_set, content):
     (shard_set / "index.json").write_bytes(content)
 
     with pytest.raises(Damaged, match=r"index\.json"):
-        open_set(shard_set)
+        open_set(Store(str(shard_set)))
 
 
-def test_an_index_that_points_outside_its_folder_is_refused(shard_set):
+def test_an_index_that_was_edited_is_found(shard_set):
     path = shard_set / "index.json"
-    path.write_text(path.read_text().replace("train-000000.tar", "../train-000000.tar"))
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
 
+    with pytest.raises(Damaged, match=r"index\.json was altered"):
+        open_set(Store(str(shard_set)))
+
+
+def test_a_file_outside_the_set_is_refused(shard_set):
     with pytest.raises(Damaged, match="outside the set"):
-        open_set(shard_set)
+        Store(str(shard_set)).path("../train-000000.tar")
 
 
-def test_a_folder_whose_name_looks_like_a_shell_url_is_read_as_a_folder(tmp_path, candidates, rng, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = Path("pipe:touch hacked {0..1}")
-    record = write_shard(folder, "train", 0, judged(candidates, [True] * 8), rng)
-    write_index(folder, {"split": "train"}, [record])
+def test_a_folder_whose_name_looks_like_a_shell_url_is_read_as_a_folder(workplace, build):
+    folder = Store(str(workplace / "pipe:touch hacked {0..1}"))
+    build(folder)
 
-    assert len(read_samples(folder)) == 8
-    assert not (tmp_path / "hacked").exists()
+    assert len(read_samples(folder)) == 14
+    assert not (workplace / "hacked").exists()
 
 
-def planted(folder: Path, members: dict[str, bytes]) -> None:
+def planted(folder: Path, members: dict[str, bytes]) -> Store:
     """A set of one sample with these members, its checksums right."""
-    content = pack_tar([("train-000000-000000", members)])
-    digest = write_atomically(folder / "train-000000.tar", content)
-    manifest = write_atomically(folder / "train-000000.parquet", b"")
-    shard = ShardRecord("train-000000.tar", 1, len(content), digest, "train-000000.parquet", manifest, 1)
-    write_index(folder, {}, [shard])
+    store = Store(str(folder / "planted"))
+    shard = write_shard(store, "train-000000.tar", pack([("train-000000-000000", members)]))
+    kinds = dict.fromkeys(members, "image")
+    commit(store, SetFacts("x", "train", ["a", "b"], kinds, {"image": [1, 2, 2]}, [shard], {}, {}, {}), {}, [])
+    return store
 
 
 def test_a_sample_that_lacks_a_member_is_named(tmp_path):
-    planted(tmp_path, {"cls": b"1", "json": b"{}"})
+    store = planted(tmp_path, {"cls": b"1", "json": b"{}"})
 
-    with pytest.raises(Damaged, match=r"train-000000\.tar.*sample 'train-000000-000000': KeyError\('probs\.npy'\)"):
-        read_samples(tmp_path)
+    with pytest.raises(Damaged, match=r"train-000000\.tar, sample train-000000-000000: KeyError\('probs\.npy'\)"):
+        read_samples(store)
 
 
 def test_pickled_soft_labels_are_refused(tmp_path):
     out = io.BytesIO()
     np.save(out, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     picture = image.encode(torch.zeros(1, 2, 2))
-    planted(tmp_path, {"cls": b"1", "json": b'{"search": ""}', "png": picture, "probs.npy": out.getvalue()})
+    members = {"cls": b"1", "json": b'{"search": ""}', "png": picture, "probs.npy": out.getvalue()}
+    store = planted(tmp_path, members)
 
     with pytest.raises(Damaged, match="allow_pickle=False"):
-        read_samples(tmp_path)
+        read_samples(store)

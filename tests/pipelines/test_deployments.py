@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from data.shards import open_set
+from data.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -121,7 +122,7 @@ def test_a_run_by_hand_completes_and_its_shards_are_in_place(deployed, tmp_path)
 
     states = [run["state"] for run in runs_of(deployed, "shards-only")]
     assert [state["type"] for state in states] == ["COMPLETED"], states
-    index, _ = open_set(folder / "shards")
+    index = open_set(Store(str(folder / "shards"))).facts
     assert index["samples"] > 0
 
 

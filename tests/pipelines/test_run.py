@@ -13,6 +13,7 @@ import webdataset
 
 from data.files import sha256_of
 from data.shards import open_set
+from data.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -21,7 +22,7 @@ SMALL = ["--training.steps", "40", "--judges.fit.steps", "40", "--generator.step
 EASY = ["--checks.agreement", "0.1", "--checks.margin_band", "3"]
 """Networks this short of training agree on little."""
 
-LANDMARKS = ["model.safetensors", "generator-checkpoint.safetensors", "shards/train-000000.tar"]
+LANDMARKS = ["model.safetensors", "generator-checkpoint.safetensors", "drafts/shards/train-000000.tar", "shards/.claim"]
 
 
 def start(command: str, folder: Path, *more: str) -> "subprocess.Popen[str]":
@@ -37,7 +38,11 @@ def finished(process: "subprocess.Popen[str]") -> str:
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_of(path) for path in sorted((folder / "shards").iterdir())}
+    return {str(path): sha256_of(folder / "shards" / path) for path in relative(folder / "shards")}
+
+
+def relative(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +59,7 @@ def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     out = finished(start("run", folder))
 
     figures = json.loads((folder / "report.json").read_text())
-    _, records = open_set(folder / "shards")
-    urls = [str(folder / "shards" / record.tar) for record in records]
+    urls = [str(folder / "shards" / shard.tar) for shard in open_set(Store(str(folder / "shards"))).shards]
     samples = list(webdataset.WebDataset(urls, shardshuffle=False))
     kept = sum(row["kept"] for row in figures["candidates"].values())
     said = " ".join(out.split())

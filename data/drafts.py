@@ -1,0 +1,113 @@
+"""Drafts: what one task made, kept and refused, before the kept samples are dealt to shards.
+
+A draft is a tar of its kept samples and a Parquet manifest of all its candidates. Checks refuse unevenly, so drafts
+differ in length; packing evens that out. A sample keeps its key: it names the draft and its place there.
+"""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.files import canonical_json, write_atomically
+from data.manifest import encode_manifest
+from data.modalities import image
+from data.records import Candidates, ManifestRow, Verdict
+from data.tars import Sample, pack
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Candidates, the verdict on them, and their soft labels, float (N, K), rows summing to 1."""
+
+    candidates: Candidates
+    verdict: Verdict
+    soft_labels: Tensor
+
+
+@dataclass(frozen=True)
+class DraftRecord:
+    """A finished draft: its files within the drafts' folder, samples kept and candidates tried."""
+
+    tar: str
+    manifest: str
+    samples: int
+    attempted: int
+
+
+def draft_files(split: str, number: int) -> tuple[str, str]:
+    """Tar and manifest of a draft."""
+    return f"{split}-{number:06d}.tar", f"{split}-{number:06d}.parquet"
+
+
+def write_draft(folder: Path, split: str, number: int, judged: Sequence[Judged], rng: torch.Generator) -> DraftRecord:
+    """Write the draft `<split>-<number>`; its candidates are shuffled by `rng` before they get their keys."""
+    rows, encoded = _rows(judged)
+    order = torch.randperm(len(rows), generator=rng).tolist()
+    keyed = [(_keyed(rows[i], f"{split}-{number:06d}-{place:06d}"), encoded[i]) for place, i in enumerate(order)]
+    tar = pack(_sample(row, png) for row, png in keyed if row.accepted)
+    lengths = iter(np.diff(tar.starts).tolist())
+    listed = [_keyed(row, row.key, length=next(lengths) if row.accepted else 0) for row, _ in keyed]
+    names = draft_files(split, number)
+    write_atomically(folder / names[0], tar.content)
+    write_atomically(folder / names[1], encode_manifest(listed))
+    return DraftRecord(*names, samples=len(tar.starts) - 1, attempted=len(rows))
+
+
+def _rows(judged: Sequence[Judged]) -> tuple[list[ManifestRow], list[bytes]]:
+    rows, encoded = [], []
+    for group in judged:
+        for place in range(len(group.candidates)):
+            png = image.encode(group.candidates.batch.inputs["image"][place])
+            rows.append(_row(group, place, png))
+            encoded.append(png)
+    return rows, encoded
+
+
+def _row(group: Judged, place: int, png: bytes) -> ManifestRow:
+    made, verdict = group.candidates, group.verdict
+    return ManifestRow(
+        key="",
+        accepted=not verdict.reasons[place],
+        reason=verdict.reasons[place],
+        label=int(made.batch.labels[place]),
+        search=made.search,
+        parents=made.parents[place],
+        margin_before=float(made.margins_before[place]),
+        margin=float(made.margins[place]),
+        scores={name: float(score[place]) for name, score in verdict.scores.items()},
+        soft_label=group.soft_labels[place].tolist(),
+        sha256=hashlib.sha256(png).hexdigest(),
+    )
+
+
+def _keyed(row: ManifestRow, key: str, length: int = 0) -> ManifestRow:
+    return ManifestRow(**{**vars(row), "key": key, "length": length})
+
+
+def _sample(row: ManifestRow, png: bytes) -> Sample:
+    facts = {
+        "label": row.label,
+        "margin": row.margin,
+        "margin_before": row.margin_before,
+        "parents": "+".join(row.parents),
+        "search": row.search,
+    }
+    soft = io.BytesIO()
+    np.save(soft, np.array(row.soft_label, dtype=np.float32), allow_pickle=False)
+    members = {
+        "cls": str(row.label).encode(),
+        "json": canonical_json(facts),
+        image.extension: png,
+        "probs.npy": soft.getvalue(),
+    }
+    return row.key, members
+
+
+MEMBERS = {"cls": "label", "json": "facts", image.extension: "image", "probs.npy": "soft_label"}
+"""Extension of a member -> what it holds."""

@@ -1,0 +1,205 @@
+"""From uneven drafts to even shards: dealt out by label and search, shuffled, each sample copied as it was packed.
+
+The shards of a set differ by at most one sample, and so do the samples of any label and search in them. Who goes where
+follows from the drafts and a seed alone, so that any process may write any shard.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.drafts import MEMBERS, DraftRecord
+from data.errors import Damaged
+from data.manifest import encode_table, read_manifest
+from data.shards import ManifestRecord, ShardSet, commit, open_for_writing, shard_name, write_manifest, write_shard
+from data.sidecars import SetFacts, ShardRecord
+from data.store import Store
+from data.tars import join
+
+Rows = np.ndarray
+"""Int64 (N,): places among all kept samples, in the order of drafts and of the samples in each."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which kept sample goes into which shard.
+
+    Attributes:
+        drafts: folder of the drafts.
+        records: the drafts, in the order of their numbers.
+        split: of the shards.
+        first: int64 (D + 1,), the place of each draft's first kept sample; last, how many there are.
+        offsets, lengths: int64 (N,), where each sample lies in its draft's tar.
+        shards: for each shard the samples in it, in their order there.
+    """
+
+    drafts: Path
+    records: Sequence[DraftRecord]
+    split: str
+    first: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    shards: Sequence[Rows]
+
+
+def plan(drafts: Path, records: Sequence[DraftRecord], split: str, count: int, seed: int) -> Plan:
+    """Deal the kept samples of all drafts to `count` shards.
+
+    Raises:
+        Damaged: fewer samples were kept than there are to be shards.
+    """
+    lengths, offsets, labels, searches = [], [], [], []
+    for record in records:
+        kept = _kept(drafts, record)
+        length = kept["length"].to_numpy()
+        lengths.append(length)
+        offsets.append(np.cumsum(length) - length)
+        labels.append(kept["label"].to_numpy())
+        searches.append(np.array(kept["search"].to_pylist(), dtype=object))
+    first = np.cumsum([0, *(len(length) for length in lengths)])
+    if first[-1] < count:
+        raise Damaged(_too_few(drafts, records, int(first[-1]), count))
+    strata = _strata(np.concatenate(labels), np.concatenate(searches))
+    shards = deal(strata, count, seed)
+    return Plan(drafts, records, split, first, np.concatenate(offsets), np.concatenate(lengths), shards)
+
+
+def _kept(drafts: Path, record: DraftRecord) -> pa.Table:
+    rows = read_manifest(Store(str(drafts)), [record.manifest]).select(["accepted", "label", "search", "length"])
+    return rows.filter(rows["accepted"])
+
+
+def _too_few(drafts: Path, records: Sequence[DraftRecord], kept: int, count: int) -> str:
+    reasons = pc.unique(read_manifest(Store(str(drafts)), [record.manifest for record in records])["reason"])
+    why = ", ".join(sorted(filter(None, reasons.to_pylist())))
+    return (
+        f"{kept} of {sum(record.attempted for record in records)} candidates were kept, too few for {count} shards "
+        f"(refused: {why}); widen search.band, lower the thresholds in checks, or ask for fewer shards.count"
+    )
+
+
+def _strata(labels: np.ndarray, searches: np.ndarray) -> np.ndarray:
+    _, search = np.unique(searches.astype(str), return_inverse=True)
+    _, label = np.unique(labels, return_inverse=True)
+    strata: np.ndarray = search * (label.max() + 1) + label
+    return strata
+
+
+def deal(strata: np.ndarray, count: int, seed: int) -> list[Rows]:
+    """Shuffle within strata, deal all out one by one, and shuffle what each got.
+
+    Args:
+        strata: int (N,), the stratum of each sample.
+        count: how many hands.
+        seed: of both shuffles.
+
+    Returns:
+        For each hand int64 places of its samples; hands differ by at most one, in all and within each stratum.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(strata))
+    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    return [rng.permutation(order[hand::count]) for hand in range(count)]
+
+
+def pack_shard(plan: Plan, number: int, store: Store) -> ShardRecord:
+    """Write one shard of the plan, with its sidecars.
+
+    Raises:
+        Damaged: a draft does not hold what its manifest says.
+    """
+    rows = plan.shards[number]
+    blocks: list[bytes] = [b""] * len(rows)
+    for place, block in _blocks(plan, rows):
+        blocks[place] = block
+    return write_shard(store, shard_name(plan.split, number), join(blocks))
+
+
+def _blocks(plan: Plan, rows: Rows) -> Iterator[tuple[int, bytes]]:
+    """Place within the shard, and the sample's bytes, draft after draft."""
+    order = np.argsort(rows, kind="stable")
+    owner = np.searchsorted(plan.first, rows[order], side="right") - 1
+    for draft in np.unique(owner).tolist():
+        path = plan.drafts / plan.records[draft].tar
+        with path.open("rb") as tar:
+            for place in order[owner == draft].tolist():
+                row = rows[place]
+                tar.seek(int(plan.offsets[row]))
+                block = tar.read(length := int(plan.lengths[row]))
+                if len(block) != length:
+                    raise Damaged(f"{path} is cut: delete it and run the build again")
+                yield place, block
+
+
+@dataclass(frozen=True)
+class About:
+    """What drafts do not tell of a set: its recipe's name, label -> class name, modality -> shape of one input."""
+
+    name: str
+    class_names: Sequence[str]
+    shapes: Mapping[str, Sequence[int]]
+
+
+def finish(
+    plan: Plan, shards: Sequence[ShardRecord], store: Store, about: About, more: Mapping[str, object]
+) -> ShardSet:
+    """Write the manifests of a set whose shards are written, count what is in them, and commit it.
+
+    Args:
+        plan: that the shards were packed by.
+        shards: in the order of their numbers.
+        store: the set's folder.
+        about: goes into the card and the index.
+        more: further JSON values for the index.
+    """
+    open_for_writing(store)
+    manifests = _place_manifests(plan, store)
+    rows = read_manifest(store, [manifest.name for manifest in manifests]).select(["reason", "label", "search"])
+    kept = rows.filter(pc.equal(rows["reason"], ""))
+    labels, searches = (Counter(kept[column].to_pylist()) for column in ("label", "search"))
+    refused = Counter(reason for reason in rows["reason"].to_pylist() if reason)
+    facts = SetFacts(
+        name=about.name,
+        split=plan.split,
+        class_names=about.class_names,
+        members=MEMBERS,
+        shapes=about.shapes,
+        shards=shards,
+        refused=dict(sorted(refused.items())),
+        by_class={name: labels[label] for label, name in enumerate(about.class_names)},
+        by_search=dict(sorted(searches.items())),
+    )
+    return commit(store, facts, more, manifests)
+
+
+def _place_manifests(plan: Plan, store: Store) -> list[ManifestRecord]:
+    """Write the manifest of each draft with what became of its samples: shard, offset and length there."""
+    shard, offset = _places(plan)
+    found = []
+    for number, record in enumerate(plan.records):
+        rows = read_manifest(Store(str(plan.drafts)), [record.manifest])
+        kept = rows["accepted"].to_numpy()
+        mine = slice(plan.first[number], plan.first[number + 1])
+        names, offsets = np.full(len(rows), "", dtype=object), np.full(len(rows), -1, dtype=np.int64)
+        names[kept] = [shard_name(plan.split, n) for n in shard[mine].tolist()]
+        offsets[kept] = offset[mine]
+        rows = _with(_with(rows, "shard", pa.array(names, pa.string())), "offset", pa.array(offsets))
+        found.append(write_manifest(store, record.manifest, len(rows), encode_table(rows)))
+    return found
+
+
+def _places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    shard, offset = np.empty_like(plan.lengths), np.empty_like(plan.lengths)
+    for number, rows in enumerate(plan.shards):
+        shard[rows] = number
+        offset[rows] = np.cumsum(plan.lengths[rows]) - plan.lengths[rows]
+    return shard, offset
+
+
+def _with(rows: pa.Table, column: str, values: pa.Array) -> pa.Table:
+    return rows.set_column(rows.schema.get_field_index(column), rows.schema.field(column), values)

@@ -1,0 +1,64 @@
+"""Reads a finished shard set whole: every sample, in the order of its shards."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.errors import Damaged
+from data.modalities import image
+from data.shards import open_set
+from data.store import Store
+from data.tars import contents
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample of a shard: its key, image, uint8 (C, H, W), label, soft label, float (K,), and search."""
+
+    key: str
+    image: Tensor
+    label: int
+    soft_label: Tensor
+    search: str
+
+
+def read_samples(store: Store) -> list[Sample]:
+    """Every sample of a finished shard set.
+
+    Raises:
+        Damaged: the set is unfinished, a file is altered, or a sample lacks a member.
+    """
+    found = open_set(store)
+    samples = []
+    for shard in found.shards:
+        for key, members in samples_of(store.read(shard.tar)):
+            samples.append(_decoded(f"{store.where(shard.tar)}, sample {key}", key, members))
+    if len(samples) != sum(shard.samples for shard in found.shards):
+        raise Damaged(f"{store.url}: its tars hold {len(samples)} samples, not as many as its index: rebuild the set")
+    return samples
+
+
+def samples_of(tar: bytes) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Key and members, extension -> content, of each sample in a tar of ours.
+
+    Raises:
+        Damaged: it is no such tar.
+    """
+    for key, members in groupby(contents(tar), lambda member: member.name.partition(".")[0]):
+        yield key, {m.name[len(key) + 1 :]: tar[m.offset : m.offset + m.size] for m in members}
+
+
+def _decoded(where: str, key: str, members: dict[str, bytes]) -> Sample:
+    try:
+        soft = torch.from_numpy(np.load(io.BytesIO(members["probs.npy"]), allow_pickle=False))
+        pixels = image.decode(members[image.extension])
+        search = json.loads(members["json"])["search"]
+        return Sample(key, pixels, int(members["cls"]), soft, search)
+    except (KeyError, ValueError, Damaged) as error:
+        raise Damaged(f"{where}: {error!r}; rebuild the set") from error

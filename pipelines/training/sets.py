@@ -1,0 +1,199 @@
+"""The stages that make shard sets: drafts, one a task; shards dealt from them; the commit of the whole set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+from data.drafts import DraftRecord, draft_files
+from data.packing import About, Plan, finish, pack_shard, plan
+from data.runs import Facts, Run, StageRecord
+from data.shards import open_for_writing
+from data.sidecars import ShardRecord
+from data.store import INDEX, Store
+from pipelines.recipes import Recipe
+from pipelines.training.arms import ARMS, SHARDS, set_url
+from pipelines.training.funnel import examine, funnel_of
+from pipelines.training.materialise import DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
+from pipelines.training.participants import samples, shape_of
+from pipelines.training.processes import in_worker
+from pipelines.training.stages import depends_on, made_by
+
+
+@dataclass(frozen=True)
+class SetOptions:
+    """What one set of a run is made of.
+
+    Attributes:
+        folder: its name within the run.
+        url: where it lies.
+        parts: how many drafts.
+        attempts: candidates of each.
+        count: how many shards.
+        mix: search -> share.
+        checks: check -> threshold.
+    """
+
+    folder: str
+    url: str
+    parts: int
+    attempts: int
+    count: int
+    mix: Mapping[str, float]
+    checks: Mapping[str, float]
+
+
+def hard_set(recipe: Recipe, run: Run) -> SetOptions:
+    """The run's own set."""
+    shards = recipe.shards
+    url = set_url(recipe, run.folder, SHARDS)
+    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, recipe.checks)
+
+
+def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
+    """A control arm's set: as many samples as the run's own, from a search that ignores the model."""
+    folder, kept = ARMS[arm].folder, int(str(run.record("shards").facts["samples"]))
+    return SetOptions(folder, set_url(recipe, run.folder, folder), 1, kept, 1, {ARMS[arm].search: 1.0}, {})
+
+
+def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
+    """One draft: search, check, write."""
+    request = DraftRequest(
+        run=run.folder,
+        set_name=options.folder,
+        number=number,
+        attempts=options.attempts,
+        seed=recipe.seed,
+        folds=recipe.judges.folds,
+        source=recipe.source,
+        search=replace(recipe.search, mix=dict(options.mix)),
+        checks=options.checks,
+    )
+    made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
+    depends = {**depends_on(recipe, "source"), **made_by(run, participants(recipe)), **made}
+    depends |= {"attempts": options.attempts, "set": options.folder}
+    outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
+    outputs.append(preview_file(options.folder, number))
+
+    def build() -> tuple[Facts, float]:
+        record, seconds = in_worker(build_draft, request)
+        return asdict(record), seconds
+
+    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+
+
+def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
+    """One shard, from the drafts."""
+    depends = {**_drafts_of(run, options), "number": number, "count": options.count, "seed": recipe.seed}
+
+    def files(facts: Facts) -> list[str]:
+        return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
+
+    def build() -> tuple[Facts, float]:
+        open_for_writing(Store(options.url))
+        record, seconds = in_worker(pack_one, _packing(recipe, run, options), number)
+        return asdict(record), seconds
+
+    return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build)
+
+
+def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
+    """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
+    shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
+    records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
+    depends = {**depends_on(recipe, "source"), **_drafts_of(run, options), "shards": [asdict(r) for r in records]}
+    depends |= {"url": options.url, **made_by(run, ["examiner"])}
+
+    def files(facts: Facts) -> list[str]:
+        return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
+
+    def build() -> tuple[Facts, float]:
+        facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
+        if options.folder == SHARDS:
+            opinion, more = in_worker(examine, run.folder, options.url)
+            return {**facts, **opinion}, seconds + more
+        return facts, seconds
+
+    return run.stage(options.folder, depends, files, build)
+
+
+def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
+    """The whole set of a control arm."""
+    options = control_set(recipe, run, arm)
+    draft(recipe, run, options, 0)
+    shard(recipe, run, options, 0)
+    return index(recipe, run, options)
+
+
+def participants(recipe: Recipe) -> list[str]:
+    """The stages whose networks take part in making a sample."""
+    return ["model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
+
+
+def _stage(options: SetOptions, name: str) -> str:
+    return f"{options.folder}/{name}"
+
+
+def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
+    return made_by(run, [_stage(options, f"draft-{number}") for number in range(options.parts)])
+
+
+def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
+    """Names within a set as names within the run, or as URLs."""
+    folder = options.url.removeprefix(f"{run.folder}/")
+    return [f"{folder}/{name}" for name in names]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """All that decides which sample goes where."""
+
+    drafts: Path
+    records: tuple[DraftRecord, ...]
+    url: str
+    count: int
+    seed: int
+
+    @property
+    def plan(self) -> Plan:
+        """The same in every process; made once in each."""
+        return _plan(self)
+
+
+@lru_cache(maxsize=1)
+def _plan(packing: Packing) -> Plan:
+    return plan(packing.drafts, packing.records, SPLIT, packing.count, packing.seed)
+
+
+def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
+    drafts = [run.record(_stage(options, f"draft-{number}")) for number in range(options.parts)]
+    records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
+    return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
+
+
+def pack_one(packing: Packing, number: int) -> ShardRecord:
+    """Write one shard; in a worker process."""
+    return pack_shard(packing.plan, number, Store(packing.url))
+
+
+def commit_set(
+    recipe: Recipe, run: Run, options: SetOptions, packing: Packing, shards: Sequence[ShardRecord]
+) -> dict[str, object]:
+    """Write manifests, what describes the set, and its index; in a worker process."""
+    store = Store(options.url)
+    real = samples("train", recipe.source)
+    about = About(
+        name=recipe.name,
+        class_names=[str(label) for label in range(shape_of(real).classes)],
+        shapes={name: list(x.shape[1:]) for name, x in real.inputs.items()},
+    )
+    digests = {stage: run.record(stage).digest for stage in participants(recipe)}
+    finished = finish(packing.plan, shards, store, about, {"seed": recipe.seed, "round": 0, "made_by": digests})
+    manifests = [manifest.name for manifest in finished.manifests]
+    return {
+        "samples": finished.facts["samples"],
+        "digest": finished.facts["digest"],
+        "candidates": funnel_of(store, manifests),
+        "files": [*finished.sidecars, *manifests],
+    }
