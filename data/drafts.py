@@ -7,8 +7,9 @@ differ in length; packing evens that out. A sample keeps its key: it names the d
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -49,14 +50,15 @@ def write_draft(folder: Path, split: str, number: int, judged: Sequence[Judged],
     """Write the draft `<split>-<number>`; its candidates are shuffled by `rng` before they get their keys."""
     rows, encoded = _rows(judged)
     order = torch.randperm(len(rows), generator=rng).tolist()
-    keyed = [(_keyed(rows[i], f"{split}-{number:06d}-{place:06d}"), encoded[i]) for place, i in enumerate(order)]
-    tar = pack(_sample(row, png) for row, png in keyed if row.accepted)
-    lengths = iter(np.diff(tar.starts).tolist())
-    listed = [_keyed(row, row.key, length=next(lengths) if row.accepted else 0) for row, _ in keyed]
+    keyed = [(replace(rows[i], key=f"{split}-{number:06d}-{place:06d}"), encoded[i]) for place, i in enumerate(order)]
+    samples = [_sample(row, png) for row, png in keyed if row.accepted]
+    tar = pack(samples)
+    stored = iter(zip(samples, np.diff(tar.starts).tolist(), strict=True))
+    listed = [_located(row, *next(stored)) if row.accepted else row for row, _ in keyed]
     names = draft_files(split, number)
     write_atomically(folder / names[0], tar.content)
     write_atomically(folder / names[1], encode_manifest(listed))
-    return DraftRecord(*names, samples=len(tar.starts) - 1, attempted=len(rows))
+    return DraftRecord(*names, samples=len(samples), attempted=len(rows))
 
 
 def _rows(judged: Sequence[Judged]) -> tuple[list[ManifestRow], list[bytes]]:
@@ -86,8 +88,8 @@ def _row(group: Judged, place: int, png: bytes) -> ManifestRow:
     )
 
 
-def _keyed(row: ManifestRow, key: str, length: int = 0) -> ManifestRow:
-    return ManifestRow(**{**vars(row), "key": key, "length": length})
+def _located(row: ManifestRow, sample: Sample, length: int) -> ManifestRow:
+    return replace(row, crc32={ext: crc32(content) for ext, content in sorted(sample[1].items())}, length=length)
 
 
 def _sample(row: ManifestRow, png: bytes) -> Sample:

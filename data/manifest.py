@@ -23,6 +23,7 @@ SCHEMA = pa.schema(
         "scores": pa.map_(pa.string(), pa.float32()),
         "soft_label": pa.list_(pa.float32()),
         "sha256": pa.string(),
+        "crc32": pa.map_(pa.string(), pa.int64()),
         "shard": pa.string(),
         "offset": pa.int64(),
         "length": pa.int64(),

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ from data.manifest import encode_table, read_manifest
 from data.shards import ManifestRecord, ShardSet, commit, open_for_writing, shard_name, write_manifest, write_shard
 from data.sidecars import SetFacts, ShardRecord
 from data.store import Store
-from data.tars import join
+from data.tars import Packed, join
 
 Rows = np.ndarray
 """Int64 (N,): places among all kept samples, in the order of drafts and of the samples in each."""
@@ -113,11 +114,16 @@ def pack_shard(plan: Plan, number: int, store: Store) -> ShardRecord:
     Raises:
         Damaged: a draft does not hold what its manifest says.
     """
+    return write_shard(store, shard_name(plan.split, number), joined(plan, number))
+
+
+def joined(plan: Plan, number: int) -> Packed:
+    """One shard of the plan, in memory; raises as `pack_shard`."""
     rows = plan.shards[number]
     blocks: list[bytes] = [b""] * len(rows)
     for place, block in _blocks(plan, rows):
         blocks[place] = block
-    return write_shard(store, shard_name(plan.split, number), join(blocks))
+    return join(blocks)
 
 
 def _blocks(plan: Plan, rows: Rows) -> Iterator[tuple[int, bytes]]:
@@ -144,6 +150,15 @@ class About:
     class_names: Sequence[str]
     shapes: Mapping[str, Sequence[int]]
 
+    @classmethod
+    def of(cls, finished: ShardSet) -> Self:
+        """What a finished set says."""
+        facts = finished.facts
+        try:
+            return cls(str(facts["name"]), list(facts["class_names"]), dict(facts["shapes"]))  # type: ignore[call-overload]
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"{finished.store.url}: its index does not say {error}: rebuild the set") from error
+
 
 def finish(
     plan: Plan, shards: Sequence[ShardRecord], store: Store, about: About, more: Mapping[str, object]
@@ -158,14 +173,21 @@ def finish(
         more: further JSON values for the index.
     """
     open_for_writing(store)
-    manifests = _place_manifests(plan, store)
+    manifests = place_manifests(plan, store)
+    return commit(store, counted(store, plan.split, about, shards, manifests), more, manifests)
+
+
+def counted(
+    store: Store, split: str, about: About, shards: Sequence[ShardRecord], manifests: Sequence[ManifestRecord]
+) -> SetFacts:
+    """All that is known of a set, counted from its manifests."""
     rows = read_manifest(store, [manifest.name for manifest in manifests]).select(["reason", "label", "search"])
     kept = rows.filter(pc.equal(rows["reason"], ""))
     labels, searches = (Counter(kept[column].to_pylist()) for column in ("label", "search"))
     refused = Counter(reason for reason in rows["reason"].to_pylist() if reason)
-    facts = SetFacts(
+    return SetFacts(
         name=about.name,
-        split=plan.split,
+        split=split,
         class_names=about.class_names,
         members=MEMBERS,
         shapes=about.shapes,
@@ -174,10 +196,9 @@ def finish(
         by_class={name: labels[label] for label, name in enumerate(about.class_names)},
         by_search=dict(sorted(searches.items())),
     )
-    return commit(store, facts, more, manifests)
 
 
-def _place_manifests(plan: Plan, store: Store) -> list[ManifestRecord]:
+def place_manifests(plan: Plan, store: Store) -> list[ManifestRecord]:
     """Write the manifest of each draft with what became of its samples: shard, offset and length there."""
     shard, offset = _places(plan)
     found = []

@@ -14,7 +14,7 @@ from data.errors import Damaged
 from data.modalities import image
 from data.shards import open_set
 from data.store import Store
-from data.tars import contents
+from data.tars import contents, members_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,16 @@ def samples_of(tar: bytes) -> Iterator[tuple[str, dict[str, bytes]]]:
     """
     for key, members in groupby(contents(tar), lambda member: member.name.partition(".")[0]):
         yield key, {m.name[len(key) + 1 :]: tar[m.offset : m.offset + m.size] for m in members}
+
+
+def members_at(store: Store, tar: str, offset: int, length: int) -> dict[str, bytes]:
+    """The members, extension -> content, of the sample that a manifest row places at `offset` in `tar`.
+
+    Raises:
+        Damaged: there is no such tar, or no sample there.
+    """
+    block = store.read_range(tar, offset, length)
+    return {m.name.partition(".")[2]: block[m.offset : m.offset + m.size] for m in members_of(block)}
 
 
 def _decoded(where: str, key: str, members: dict[str, bytes]) -> Sample:

@@ -1,7 +1,7 @@
 """The nouns: what a sample is on its way from a source to a shard."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import torch
@@ -105,6 +105,8 @@ class ManifestRow:
     soft_label: Sequence[float]
     sha256: str
     """Of the encoded input, kept or not."""
+    crc32: Mapping[str, int] = field(default_factory=dict)
+    """Of each member as stored, extension -> CRC-32; empty for a refused candidate."""
     shard: str = ""
     """The tar it lies in; empty for a refused candidate and in a draft."""
     offset: int = -1

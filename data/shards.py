@@ -65,12 +65,21 @@ def shard_name(split: str, number: int) -> str:
 
 def write_shard(store: Store, name: str, packed: Packed) -> ShardRecord:
     """Put a tar and its sidecars into a set that is not finished yet."""
+    return _recorded(store, name, packed, store.write(name, packed.content))
+
+
+def write_sidecars(store: Store, name: str, packed: Packed) -> ShardRecord:
+    """Put what belongs beside a tar that lies in its set already."""
+    return _recorded(store, name, packed, hashlib.sha256(packed.content).hexdigest())
+
+
+def _recorded(store: Store, name: str, packed: Packed, sha256: str) -> ShardRecord:
     files = {file: content for part in _sidecars() for file, content in part.of_shard(name, packed).items()}
     return ShardRecord(
         tar=name,
         samples=len(packed.starts) - 1,
         bytes=len(packed.content),
-        sha256=store.write(name, packed.content),
+        sha256=sha256,
         md5=hashlib.md5(packed.content, usedforsecurity=False).hexdigest(),
         sidecars={file: store.write(file, content) for file, content in sorted(files.items())},
     )
@@ -88,7 +97,12 @@ def open_for_writing(store: Store) -> None:
 
 
 def commit(
-    store: Store, facts: SetFacts, more: Mapping[str, object], manifests: Sequence[ManifestRecord]
+    store: Store,
+    facts: SetFacts,
+    more: Mapping[str, object],
+    manifests: Sequence[ManifestRecord],
+    *,
+    replace: bool = False,
 ) -> ShardSet:
     """Finish a set: write what describes the whole of it, take away what it does not list, and write its index last.
 
@@ -97,6 +111,7 @@ def commit(
         facts: of the whole set.
         more: JSON values for the index: seed, round, digests of what made it.
         manifests: one a draft.
+        replace: put the index over the one that is there, for a set that is being mended.
 
     Raises:
         Damaged: an index is there already, so somebody else finished the set meanwhile.
@@ -105,7 +120,12 @@ def commit(
     sidecars = {file: store.write(file, content) for file, content in sorted(files.items())}
     index = _index(facts, more, manifests, sidecars)
     finished = _parsed(store, index)
-    _remove_others(store, {name for name, _ in finished.digests()})
+    listed = {name for name, _ in finished.digests()}
+    if replace:
+        store.write(INDEX, canonical_json(index))
+        _remove_others(store, listed)
+        return finished
+    _remove_others(store, listed)
     if not store.create(INDEX, canonical_json(index)):
         raise Damaged(f"{store.where(INDEX)} was written by somebody else meanwhile; run the build again")
     return finished
@@ -145,6 +165,18 @@ def read_index(store: Store) -> ShardSet:
     Raises:
         Damaged: no index (an unfinished set), an index of another format, or one that was altered.
     """
+    found = altered_index(store)
+    if found.facts.get("digest") != digest_of({name: v for name, v in found.facts.items() if name != "digest"}):
+        raise Damaged(f"{store.where(INDEX)} was altered: its digest is another; `hardshard repair` counts anew")
+    return found
+
+
+def altered_index(store: Store) -> ShardSet:
+    """The index of a set, even if somebody edited it.
+
+    Raises:
+        Damaged: there is none, it is of another format, or it does not list its files.
+    """
     if not store.has(INDEX):
         raise Damaged(f"{store.url} is no finished shard set: {INDEX} is missing; run the build again")
     where = store.where(INDEX)
@@ -155,8 +187,6 @@ def read_index(store: Store) -> ShardSet:
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         found = index.get("format") if isinstance(index, dict) else index
         raise Damaged(f"{where} has format {found!r}, not {FORMAT!r}: rebuild the set with this version")
-    if index.get("digest") != digest_of({name: value for name, value in index.items() if name != "digest"}):
-        raise Damaged(f"{where} was altered: its digest is another; rebuild the set")
     return _parsed(store, index)
 
 

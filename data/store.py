@@ -89,8 +89,13 @@ class Store:
         Raises:
             Damaged: there is none.
         """
+        return self.read_range(name, None, None)
+
+    def read_range(self, name: str, offset: int | None, length: int | None) -> bytes:
+        """`length` bytes of a file from `offset`, or as many as there are; raises as `read`."""
+        end = None if offset is None or length is None else offset + length
         try:
-            return cast(bytes, self._opened[0].cat_file(self.path(name)))
+            return cast(bytes, self._opened[0].cat_file(self.path(name), offset, end))
         except (FileNotFoundError, IsADirectoryError) as error:
             raise Damaged(f"{self.where(name)} is missing") from error
 

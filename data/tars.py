@@ -7,6 +7,7 @@ tarfile writes and reads some 25 thousand members a second; these functions seve
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,6 +88,29 @@ def join(blocks: Iterable[bytes]) -> Packed:
         starts.append(place)
     content = b"".join([*parts, _end(place)])
     return Packed(content, starts, [m.name for m in members], [m.offset for m in members], [m.size for m in members])
+
+
+def unpack(content: bytes) -> Packed:
+    """A whole tar of ours as `pack` gave it.
+
+    Raises:
+        Damaged: see `contents`.
+    """
+    members = contents(content)
+    keys = [member.name.partition(".")[0] for member in members]
+    starts = [m.offset - BLOCK for m, key, before in zip(members, keys, ["", *keys], strict=False) if key != before]
+    end = _after(members[-1]) if members else 0
+    names, offsets, sizes = [m.name for m in members], [m.offset for m in members], [m.size for m in members]
+    return Packed(content, [*starts, end], names, offsets, sizes)
+
+
+def salvage(tar: bytes) -> Iterator[tuple[Member, bytes]]:
+    """Every member that a damaged tar still holds whole as far as can be seen, wherever it lies."""
+    for place in range(0, len(tar) - BLOCK + 1, BLOCK):
+        if tar[place + 257 : place + 262] == b"ustar":
+            with suppress(Damaged):
+                member = _member_at(tar, place)
+                yield member, tar[member.offset : member.offset + member.size]
 
 
 def _end(place: int) -> bytes:

@@ -5,6 +5,9 @@
     hardshard build digits --run runs/mine            as far as the shards
     hardshard run digits --run runs/mine --search.steps 40
     hardshard recipes                                 recipes there are, and every option with its default
+    hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
+    hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
+    hardshard repair runs/mine/shards --run runs/mine make it whole again, from its run or from what is left
 """
 
 import argparse
@@ -22,6 +25,7 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
+RECIPE_COMMANDS, SET_COMMANDS = ("run", "build", "recipes"), ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from data.errors import Damaged, WrongUse
 
     try:
-        _do(known, _overrides(rest))
+        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest))
     except WrongUse as error:
         if known.debug:
             raise
@@ -43,7 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if known.debug:
             raise
         return _say(f"{error} (--debug shows where)", FAILED)
-    return 0
 
 
 # Imports stand inside functions from here on: the environment above must be set before prefect is imported, and a
@@ -77,10 +80,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=["run", "build", "recipes"])
-    parser.add_argument("recipe", nargs="?", default="digits", help="a file of pipelines/recipes (default: digits)")
+    parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS])
+    parser.add_argument("what", nargs="?", default="", help="a file of pipelines/recipes (default: digits), or a set")
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
+    parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
+    parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and Prefect's log")
     return parser
 
@@ -94,18 +99,35 @@ def _overrides(rest: Sequence[str]) -> dict[str, str]:
     return {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
-def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
+def _do_with_set(known: argparse.Namespace, rest: Sequence[str]) -> int:
+    from data.errors import WrongUse
+    from pipelines.training import inspection
+    from pipelines.training.mending import mend
+
+    if rest or not known.what:
+        raise WrongUse(f"hardshard {known.command} takes the folder or URL of a set, got {' '.join(rest) or 'nothing'}")
+    if known.command == "verify":
+        return 0 if inspection.show_findings(known.what, as_json=known.json) else FAILED
+    if known.command == "inspect":
+        inspection.show_set(known.what, grid=known.grid, as_json=known.json)
+    else:
+        inspection.show_repair(known.what, mend(known.what, known.run))
+    return 0
+
+
+def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from data.errors import WrongUse
     from pipelines.recipes import overridden, preset
 
     if known.seeds < 1:
         raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
-    recipe = overridden(preset(known.recipe), overrides)
+    recipe = overridden(preset(known.what or "digits"), overrides)
     folder = known.run or Path("runs") / recipe.name
     if known.command == "recipes":
         from pipelines.training.terminal import show_recipes
 
-        return show_recipes(recipe)
+        show_recipes(recipe)
+        return 0
     from pipelines.augment import augment, build
     from pipelines.training import participants, terminal
     from pipelines.training.arms import SHARDS, set_url
@@ -114,8 +136,10 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> None:
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)
-        return terminal.show_build(set_url(recipe, folder, SHARDS))
-    return terminal.show_report(augment(recipe, folder, known.seeds))
+        terminal.show_build(set_url(recipe, folder, SHARDS))
+    else:
+        terminal.show_report(augment(recipe, folder, known.seeds))
+    return 0
 
 
 def _say(message: str, code: int) -> int:

@@ -1,6 +1,10 @@
 """Images: float (C, H, W) in [0, 1] in memory, 8-bit PNG (grey or RGB) at rest."""
 
 import io
+import struct
+from collections.abc import Sequence
+from zlib import crc32, decompressobj
+from zlib import error as zlib_error
 
 import numpy as np
 import torch
@@ -10,6 +14,7 @@ from torch import Tensor
 from data.errors import Damaged
 
 extension = "png"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def encode(image: Tensor) -> bytes:
@@ -42,6 +47,44 @@ def decode(content: bytes) -> Tensor:
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise Damaged(f"not a readable PNG ({error})") from error
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
+
+
+def check(content: bytes, shape: Sequence[int]) -> None:
+    """Prove that a PNG decodes to `shape`, (C, H, W), in a fraction of the time that decoding takes.
+
+    Every chunk's CRC-32, the whole of the compressed stream with its Adler-32, its length and its filter bytes: what
+    is left is arithmetic without errors (PNG, third edition, W3C 2025, sections 5, 9 and 10).
+
+    Raises:
+        Damaged: it does not.
+    """
+    header, stream, place, kind = b"", [], 8, b""
+    while place < len(content) and kind != b"IEND":
+        length, kind = int.from_bytes(content[place : place + 4]), content[place + 4 : place + 8]
+        end = place + 8 + length
+        if crc32(content[place + 4 : end]) != int.from_bytes(content[end : end + 4]) or end + 4 > len(content):
+            raise Damaged(f"a PNG whose chunk at byte {place} is damaged")
+        if kind == b"IDAT":
+            stream.append(content[place + 8 : end])
+        header = header or content[place:end]
+        place = end + 4
+    if content[:8] != SIGNATURE or kind != b"IEND" or place != len(content):
+        raise Damaged("no whole PNG")
+    _check_pixels(header, b"".join(stream), shape)
+
+
+def _check_pixels(header: bytes, stream: bytes, shape: Sequence[int]) -> None:
+    channels, height, width = shape
+    plain = struct.pack(">I4sIIBBBBB", 13, b"IHDR", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    if header != plain:
+        raise Damaged(f"a PNG of another kind than 8 bit, {channels} channels, {height} x {width}")
+    inflate, row = decompressobj(), 1 + width * channels
+    try:
+        raw = inflate.decompress(stream, row * height + 1)
+    except zlib_error as error:
+        raise Damaged(f"a PNG whose pixels are damaged ({error})") from error
+    if len(raw) != row * height or not inflate.eof or inflate.unused_data or max(raw[::row]) > 4:
+        raise Damaged("a PNG whose pixels are damaged")
 
 
 def quantise(images: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ def show_report(path: Path) -> None:
     """The summary of a finished run, from its report.json."""
     figures, console = json.loads(path.read_text()), Console()
     console.print(_stages(figures["stages"]))
-    console.print(_candidates(figures["candidates"]))
+    console.print(candidates_table(figures["candidates"]))
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
     console.print(_arms(figures))
     for name, arm in figures["arms"].items():
@@ -38,7 +38,7 @@ def show_build(url: str) -> None:
     """The summary of a finished build."""
     console = Console()
     found = read_index(Store(url))
-    console.print(_candidates(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
+    console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
 
@@ -58,7 +58,8 @@ def _stages(stages: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _candidates(candidates: dict[str, Any]) -> Table:
+def candidates_table(candidates: dict[str, Any]) -> Table:
+    """Search by search: attempted, kept, refused and why."""
     table = Table("search", "attempted", "kept", "refused", title="\ncandidates", title_justify="left", box=None)
     for search, row in candidates.items():
         refused = ", ".join(f"{reason} {count}" for reason, count in row["refused"].items())

@@ -1,0 +1,53 @@
+"""Repairs a shard set: from the run that made it, which loses nothing, or from what is left of it."""
+
+import hashlib
+from pathlib import Path
+
+from data.drafts import DraftRecord
+from data.errors import WrongUse
+from data.packing import About, Plan, counted, joined, place_manifests, plan
+from data.repair import Repair, history, move_aside, repair
+from data.runs import Run, hold
+from data.shards import altered_index, commit, write_shard
+from data.sidecars import ShardRecord
+from data.store import Store, claim
+from pipelines.training.arms import SHARDS
+from pipelines.training.materialise import DRAFTS
+
+
+def mend(url: str, run: Path | None) -> Repair:
+    """Mend the set at `url`, with the drafts of the run that made it or without.
+
+    Raises:
+        Damaged: too much is gone; see `repair`.
+        WrongUse: the run did not make this set, or somebody is writing there.
+    """
+    store = Store(url)
+    with claim(store, f"repair of {url}"):
+        if run is None:
+            return repair(store)
+        with hold(run):
+            return _remade(store, Run(run))
+
+
+def _remade(store: Store, run: Run) -> Repair:
+    """Every shard dealt again from the drafts: the same bytes as before the damage."""
+    found = altered_index(store)
+    records = [
+        DraftRecord(**run.record(f"{SHARDS}/draft-{number}").facts)  # type: ignore[arg-type]
+        for number in range(len(found.manifests))
+    ]
+    split, seed = str(found.facts["split"]), int(str(found.facts["seed"]))
+    dealt = plan(run.path(f"{DRAFTS}/{SHARDS}"), records, split, len(found.shards), seed)
+    moved = move_aside(found)
+    shards = [_again(dealt, number, shard, store) for number, shard in enumerate(found.shards)]
+    manifests = place_manifests(dealt, store)
+    facts = counted(store, split, About.of(found), shards, manifests)
+    return Repair(moved, [], commit(store, facts, history(found), manifests, replace=True))
+
+
+def _again(dealt: Plan, number: int, shard: ShardRecord, store: Store) -> ShardRecord:
+    packed = joined(dealt, number)
+    if hashlib.sha256(packed.content).hexdigest() != shard.sha256:
+        raise WrongUse(f"{dealt.drafts} holds other drafts than {store.where(shard.tar)} was made of")
+    return write_shard(store, shard.tar, packed)
