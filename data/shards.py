@@ -80,7 +80,6 @@ def _recorded(store: Store, name: str, packed: Packed, sha256: str) -> ShardReco
         samples=len(packed.starts) - 1,
         bytes=len(packed.content),
         sha256=sha256,
-        md5=hashlib.md5(packed.content, usedforsecurity=False).hexdigest(),
         sidecars={file: store.write(file, content) for file, content in sorted(files.items())},
     )
 

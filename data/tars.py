@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from data.errors import Damaged
@@ -17,9 +18,11 @@ BLOCK = 512
 RECORD = 20 * BLOCK
 """A tar's length is a multiple of this."""
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_]+)+")
-_FIXED = b"0000444\0" + b"0000000\0" * 2, b"\0" + b"00000000000\0", b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
+_BEFORE_SIZE = b"0000444\0" + b"0000000\0" * 2
+_AFTER_SIZE = b"\0" + b"00000000000\0"
+_AFTER_SUM = b"\0 0" + bytes(100) + b"ustar\x0000" + bytes(247)
+_SUM = sum(_BEFORE_SIZE) + sum(_AFTER_SIZE) + sum(_AFTER_SUM) + 7 * ord(" ")
 _PADDING = [bytes(-size % BLOCK) for size in range(BLOCK)]
-_SUM = sum(sum(part) for part in _FIXED) + 8 * ord(" ")
 
 
 Sample = tuple[str, Mapping[str, bytes]]
@@ -53,9 +56,15 @@ class Packed:
 
 def header(name: bytes, size: int) -> bytes:
     """The 512 bytes before a member's content; `name` of at most 100 bytes, `size` below 8 GiB."""
+    fields, total = _size_fields(size)
+    return b"%b%b%06o%b" % (name.ljust(100, b"\0"), fields, total + sum(name), _AFTER_SUM)
+
+
+@lru_cache(maxsize=2**16)
+def _size_fields(size: int) -> tuple[bytes, int]:
+    """The header's bytes from the mode to the checksum, and the sum of all its bytes but those of the name."""
     digits = b"%011o" % size
-    checksum = _SUM + sum(name) + sum(digits)
-    return b"%b%b%b%b%06o\0 %b" % (name.ljust(100, b"\0"), _FIXED[0], digits, _FIXED[1], checksum, _FIXED[2])
+    return _BEFORE_SIZE + digits + _AFTER_SIZE, _SUM + sum(digits)
 
 
 def pack(samples: Iterable[Sample]) -> Packed:

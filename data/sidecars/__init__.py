@@ -20,7 +20,6 @@ class ShardRecord:
     samples: int
     bytes: int
     sha256: str
-    md5: str
     sidecars: Mapping[str, str]
     """File -> SHA-256."""
 
