@@ -166,7 +166,7 @@ class Store:
 def _is_there(error: OSError) -> bool:
     """Whether an S3 server refused a conditional put; s3fs knows only Amazon's wording of it."""
     response = getattr(error.__cause__, "response", {})
-    return response.get("Error", {}).get("Code") == "PreconditionFailed"
+    return bool(response.get("Error", {}).get("Code") == "PreconditionFailed")
 
 
 def _create(path: Path, content: bytes) -> bool:

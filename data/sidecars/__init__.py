@@ -12,6 +12,10 @@ Files = Mapping[str, bytes]
 """Name within the set's folder -> content."""
 
 
+FACTS = {"label": "int64", "margin": "float64", "margin_before": "float64", "parents": "string", "search": "string"}
+"""Fields of each sample's JSON -> type, in their order."""
+
+
 @dataclass(frozen=True)
 class ShardRecord:
     """A finished shard, as the index lists it: names within the set's folder, sizes in bytes, digests in hex."""
