@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from data.errors import Damaged, WrongUse
-from data.files import sha256_of, write_atomically
+from data.files import digest_of, sha256_of, write_atomically
 
 CLAIM = ".claim"
 """The file that says who is writing here; it is gone when the set is finished."""
@@ -110,6 +110,13 @@ class Store:
         except (FileNotFoundError, IsADirectoryError) as error:
             raise Damaged(f"{self.where(name)} is missing") from error
 
+    def open(self, name: str) -> BinaryIO:
+        """A file to read from its beginning; raises as `read`."""
+        try:
+            return cast(BinaryIO, self._opened[0].open(self.path(name), "rb"))
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise Damaged(f"{self.where(name)} is missing") from error
+
     def has(self, name: str) -> bool:
         """Whether there is such a file."""
         return bool(self._opened[0].isfile(self.path(name)))
@@ -134,6 +141,13 @@ class Store:
         except FileNotFoundError:
             return []
         return sorted(path[len(root) + 1 :] for path in found)
+
+    def fingerprint(self) -> str:
+        """A digest that changes when a file here is added, removed or written; no content is read."""
+        fs, root = self._opened
+        found = fs.find(root.rstrip("/"), detail=True)
+        rows = [(path, info["size"], str(info.get("ETag", info.get("mtime")))) for path, info in found.items()]
+        return digest_of([[path.removeprefix(root), *row] for path, *row in sorted(rows)])
 
     def remove(self, name: str) -> None:
         """Take a file away; it may be gone already."""

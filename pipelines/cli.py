@@ -128,11 +128,12 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
 
         show_recipes(recipe)
         return 0
+    from data.sources import source_of
     from pipelines.augment import augment, build
-    from pipelines.training import participants, terminal
+    from pipelines.training import terminal
     from pipelines.training.arms import SHARDS, set_url
 
-    participants.samples("train", recipe.source)  # a source that cannot be read fails before any work
+    source_of(recipe.source)  # a source that is not there fails before any work
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)

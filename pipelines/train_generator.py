@@ -7,6 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
+from pipelines.train_model import read_source
 from pipelines.training import stages
 from pipelines.training.session import session
 
@@ -44,6 +45,7 @@ def train_generator(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> No
         run: the run's folder.
     """
     with session(recipe, run) as opened:
+        read_source(recipe, opened)
         under_way = [
             fit_gan.submit(recipe, opened),
             *(fit_judge.submit(recipe, opened, fold) for fold in range(recipe.judges.folds)),

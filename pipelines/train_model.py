@@ -11,6 +11,12 @@ from pipelines.training import stages
 from pipelines.training.session import session
 
 
+@task(cache_policy=NO_CACHE, task_run_name="source")
+def read_source(recipe: Recipe, run: Run) -> StageRecord:
+    """Take the real samples in, unless their source is as it was."""
+    return stages.source(recipe, run)
+
+
 @task(cache_policy=NO_CACHE, task_run_name="model")
 def fit_model(recipe: Recipe, run: Run) -> StageRecord:
     """Train it adversarially."""
@@ -26,4 +32,5 @@ def train_model(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
         run: the run's folder.
     """
     with session(recipe, run) as opened:
+        read_source(recipe, opened)
         fit_model(recipe, opened)

@@ -1,26 +1,134 @@
-"""Real samples: one file a source, which exports a function of its own name: `(part, SourceOptions) -> Batch`.
+"""Real samples as others keep them: one file a source, which exports a function of its own name.
 
-Part is "train" (labelled, what every stage may learn from), "validation" (tuning and early figures) or "test" (read
-by the final evaluation alone).
+A source tells what it holds, sample by sample and unchecked: `(SourceOptions) -> Source`. data/intake.py checks each
+sample and keeps those that are good, so a source is never held in memory and decides nothing.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
+
+import numpy as np
+
+import data.sources
+from data.errors import WrongUse
+from data.plugins import plugin
+from data.store import Store
 
 Part = Literal["train", "validation", "test"]
+"""Train: what every stage may learn from. Validation: tuning and early figures. Test: the final evaluation alone."""
+
+_PARTS: dict[str, Part] = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
+_PARTS |= {"dev": "validation", "test": "test", "t10k": "test"}
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Where the real samples come from and how many of them count as labelled."""
+    """Where the real samples come from, how they are divided, and how many of them count as labelled."""
 
     name: str = "digits"
     """A file of data/sources."""
+    path: str = ""
+    """A file, a folder or a URL that fsspec opens; nothing for the bundled digits."""
     labelled: int = 300
-    """Training samples, the same number of each class."""
+    """Training samples in all, as evenly over the classes as can be; 0 for all there are."""
     split_seed: int = 0
-    """Which samples fall into which part."""
+    """Of the draw that divides samples into parts, by their content."""
+    validation_share: float = 0.35
+    """Of the samples for which the source names no part."""
+    test_share: float = 0.35
+    """Likewise."""
+    image_column: str = "image"
+    """Of a Parquet file."""
+    label_column: str = "label"
+    """Likewise."""
+    size: int = 0
+    """Images are resized to this many pixels a side; 0 where they all have one size already."""
+    channels: int = 0
+    """Images are converted to grey (1) or RGB (3); 0 where they all are one or the other already."""
+    error_budget: float = 0.01
+    """Share of bad samples above which a run stops."""
 
     def __post_init__(self) -> None:
-        if not self.labelled >= 1:
-            raise ValueError(f"source.labelled must be >= 1, got {self.labelled}")
+        for name in ("labelled", "size"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"source.{name} must be >= 0, got {getattr(self, name)}")
+        for name in ("validation_share", "test_share", "error_budget"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"source.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not self.validation_share + self.test_share < 1:
+            raise ValueError(f"source: no training samples are left beside test_share {self.test_share}")
+        if self.channels not in (0, 1, 3):
+            raise ValueError(f"source.channels must be 0, 1 or 3, got {self.channels}")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A sample as its source holds it, unchecked.
+
+    Attributes:
+        where: file and place in it, for people.
+        image: an encoded image, or pixels: uint8, or float in [0, 1]; (H, W), (H, W, C) or (C, H, W).
+        label: the class's number or name, or None where there is none.
+        part: where the source says so.
+        problem: why the image could not even be fetched, or the empty string.
+    """
+
+    where: str
+    image: bytes | np.ndarray
+    label: int | str | None
+    part: Part | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a source holds: class names in the order of their labels, or () where it has none; samples, once."""
+
+    class_names: tuple[str, ...]
+    samples: Iterator[Found]
+
+
+def source_of(options: SourceOptions) -> Source:
+    """The source that the options name, opened but not read.
+
+    Raises:
+        Damaged: one of its files is broken from the start.
+        WrongUse: there is no source of that name, or nothing at its path.
+    """
+    return cast(Callable[[SourceOptions], Source], plugin(data.sources, options.name))(options)
+
+
+def fingerprint_of(options: SourceOptions) -> str:
+    """A digest that changes when a file of the source does; empty for one that is bundled."""
+    return Store(options.path).fingerprint() if options.path else ""
+
+
+def files_of(options: SourceOptions, *endings: str) -> tuple[Store, list[str]]:
+    """The folder of a source and the names in it that end so, sorted; a path to one file gives that one.
+
+    Raises:
+        WrongUse: there is no path, or no such file.
+    """
+    if not options.path:
+        raise WrongUse(f"source.path is missing: {options.name} needs a file or folder ({', '.join(endings)})")
+    folder, _, file = options.path.rstrip("/").rpartition("/")
+    if file.endswith(endings):
+        store, names = Store(folder or "."), [file]
+        names = [name for name in names if store.has(name)]
+    else:
+        store = Store(options.path)
+        names = [name for name in store.names() if name.lower().endswith(endings) and not _hidden(name)]
+    if not names:
+        raise WrongUse(f"source.path {options.path} holds no {' or '.join(endings)} file")
+    return store, names
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__")) for part in name.split("/"))
+
+
+def part_of(name: str) -> Part | None:
+    """The part that a file or folder is named after, as train-00000-of-00001.parquet or val."""
+    first = name.rsplit("/", 1)[-1].partition(".")[0].partition("-")[0]
+    return _PARTS.get(first.lower())

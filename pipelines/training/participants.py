@@ -1,17 +1,15 @@
 """Loads who takes part in making a shard, from a run's folder: the model, the generator, the judges, the samples."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
 from torch import Tensor
 
-import data.sources
 from data.errors import Damaged
 from data.loader import Pool
-from data.plugins import plugin
 from data.records import Batch
 from data.sources import Part, SourceOptions
+from data.taken import Taken, open_taken
 from generators.checks import Witnesses
 from generators.networks import Discriminator, GanShape, Generator
 from generators.search import Scene
@@ -21,6 +19,8 @@ from pipelines.training.classifier import ClassifierShape, load_classifier
 MODEL = "model.safetensors"
 GENERATOR = "generator.safetensors"
 EXAMINER = "examiner.safetensors"
+SOURCE = "source"
+"""Folder of the samples within the run."""
 
 
 def judge_file(fold: int) -> str:
@@ -28,27 +28,27 @@ def judge_file(fold: int) -> str:
     return f"judge-{fold}.safetensors"
 
 
-def samples(part: Part, options: SourceOptions) -> Batch:
-    """One part of the run's source.
-
-    Raises:
-        WrongUse: there is no source of that name.
-    """
-    source = cast(Callable[[Part, SourceOptions], Batch], plugin(data.sources, options.name))
-    return source(part, options)
+def taken(run: Path) -> Taken:
+    """The samples that the run took in from its source."""
+    return open_taken(run / SOURCE)
 
 
-def shape_of(batch: Batch) -> ClassifierShape:
-    """The classifier's shape for samples like these."""
-    channels, height, width = batch.inputs["image"].shape[1:]
-    return ClassifierShape(channels, height, width, int(batch.labels.max()) + 1)
+def samples(run: Path, part: Part, options: SourceOptions) -> Batch:
+    """One part of the run's samples; of the training part the labelled ones."""
+    return taken(run).batch(part, options)
 
 
-def real_pool(part: Part, options: SourceOptions) -> tuple[Pool, ClassifierShape]:
-    """One part of the source as a pool to train on, and the shape that fits it."""
-    batch = samples(part, options)
-    shape = shape_of(batch)
-    return Pool.of_real(batch, shape.classes), shape
+def shape_of(run: Path) -> ClassifierShape:
+    """The classifier's shape for the run's samples."""
+    summary = taken(run).summary
+    channels, height, width = summary.shape
+    return ClassifierShape(channels, height, width, len(summary.class_names))
+
+
+def real_pool(run: Path, part: Part, options: SourceOptions) -> tuple[Pool, ClassifierShape]:
+    """One part of the samples as a pool to train on, and the shape that fits it."""
+    shape = shape_of(run)
+    return Pool.of_real(samples(run, part, options), shape.classes), shape
 
 
 def load_gan(path: Path) -> tuple[Generator, Discriminator]:
@@ -75,11 +75,11 @@ def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 def scene_of(run: Path, source: SourceOptions) -> Scene:
     """What a search may draw on: the run's model and generator, and the training samples."""
     generator, _ = load_gan(run / GENERATOR)
-    return Scene(load_classifier(run / MODEL), generator, generator.shape.latent, samples("train", source))
+    return Scene(load_classifier(run / MODEL), generator, generator.shape.latent, samples(run, "train", source))
 
 
 def witnesses_of(run: Path, source: SourceOptions, folds: int) -> Witnesses:
     """Those who are asked about a candidate: the run's judges and discriminator, and the real samples."""
     judges = [load_classifier(run / judge_file(fold)) for fold in range(folds)]
     _, discriminator = load_gan(run / GENERATOR)
-    return Witnesses(judges, discriminator, samples("train", source), samples("validation", source))
+    return Witnesses(judges, discriminator, samples(run, "train", source), samples(run, "validation", source))

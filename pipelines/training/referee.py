@@ -59,16 +59,16 @@ class Accuracy:
     warnings: tuple[str, ...]
 
 
-def judge_robustness(checkpoint: Path, source: SourceOptions, options: EvaluationOptions, work: str) -> Accuracy:
-    """Attack a classifier on the evaluation samples.
+def judge_robustness(run: Path, name: str, source: SourceOptions, options: EvaluationOptions, work: str) -> Accuracy:
+    """Attack the classifier in a run's file `name` on the evaluation samples.
 
     Raises:
         WrongUse: pyautoattack is not installed, or the source has fewer than four classes.
     """
     part: Part = options.part
-    batch = samples(part, source)
+    batch = samples(run, part, source)
     batch = batch.rows(torch.arange(min(options.samples, len(batch))))
-    model = load_classifier(checkpoint)
+    model = load_classifier(run / name)
     with torch.no_grad():
         clean = model(batch.inputs["image"]).argmax(1) == batch.labels
     x_adv, warnings = _attack(model, batch, options, work)

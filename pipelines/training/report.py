@@ -62,7 +62,7 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
     controls = [arm.folder for arm in ARMS.values() if arm.search]
     pairs = [f"{arm}-{seed}" for arm in ARMS for seed in range(recipe.seed, recipe.seed + seeds)]
     kinds = {
-        "train_model": ["model"],
+        "train_model": ["source", "model"],
         "train_generator": ["generator", "examiner", "fidelity", *(f"judge-{fold}" for fold in folds)],
         "build_shards": [*drafts, *shards, SHARDS],
         "train_robust": [f"arm-{pair}" for pair in pairs]

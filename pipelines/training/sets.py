@@ -16,7 +16,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.funnel import examine, funnel_of
 from pipelines.training.materialise import DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
-from pipelines.training.participants import samples, shape_of
+from pipelines.training.participants import taken
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 
@@ -71,7 +71,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         checks=options.checks,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
-    depends = {**depends_on(recipe, "source"), **made_by(run, participants(recipe)), **made}
+    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe)), **made}
     depends |= {"attempts": options.attempts, "set": options.folder}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
@@ -102,7 +102,7 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
     records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-    depends = {**depends_on(recipe, "source"), **_drafts_of(run, options), "shards": [asdict(r) for r in records]}
+    depends = {**depends_on(recipe, run, "source"), **_drafts_of(run, options), "shards": [asdict(r) for r in records]}
     depends |= {"url": options.url, **made_by(run, ["examiner"])}
 
     def files(facts: Facts) -> list[str]:
@@ -182,12 +182,8 @@ def commit_set(
 ) -> dict[str, object]:
     """Write manifests, what describes the set, and its index; in a worker process."""
     store = Store(options.url)
-    real = samples("train", recipe.source)
-    about = About(
-        name=recipe.name,
-        class_names=[str(label) for label in range(shape_of(real).classes)],
-        shapes={name: list(x.shape[1:]) for name, x in real.inputs.items()},
-    )
+    summary = taken(run.folder).summary
+    about = About(recipe.name, summary.class_names, {"image": summary.shape})
     digests = {stage: run.record(stage).digest for stage in participants(recipe)}
     finished = finish(packing.plan, shards, store, about, {"seed": recipe.seed, "round": 0, "made_by": digests})
     manifests = [manifest.name for manifest in finished.manifests]

@@ -10,43 +10,55 @@ from importlib.metadata import version
 
 import torch
 
+from data.intake import PIXELS, QUARANTINE, SAMPLES, SUMMARY
 from data.runs import Facts, Run, StageRecord
+from data.sources import fingerprint_of
 from pipelines.recipes import Recipe
 from pipelines.training import work
 from pipelines.training.arms import ARMS, set_url
-from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file
+from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
 from pipelines.training.processes import in_worker
 from pipelines.training.referee import judge_robustness
+
+SHARES = ("validation_share", "test_share")
+SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
+
+
+def source(recipe: Recipe, run: Run) -> StageRecord:
+    """The good samples of the source; read again when a file of it changes."""
+    options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
+    depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
+    return run.stage("source", depends, SOURCE_FILES, partial(in_worker, work.read_source, recipe, run.folder))
 
 
 def model(recipe: Recipe, run: Run) -> StageRecord:
     """The classifier to harden, trained adversarially on the real samples alone."""
-    depends = depends_on(recipe, "source", "training")
+    depends = depends_on(recipe, run, "source", "training")
     return run.stage("model", depends, [MODEL], partial(in_worker, work.fit_model, recipe, run.folder))
 
 
 def gan(recipe: Recipe, run: Run) -> StageRecord:
     """The class-conditional GAN."""
-    depends = depends_on(recipe, "source", "generator")
+    depends = depends_on(recipe, run, "source", "generator")
     return run.stage("generator", depends, [GENERATOR], partial(in_worker, work.fit_gan, recipe, run.folder))
 
 
 def judge(recipe: Recipe, run: Run, fold: int) -> StageRecord:
     """The judge that leaves out one fold of the training samples."""
-    depends = {**depends_on(recipe, "source", "judges"), "fold": fold}
+    depends = {**depends_on(recipe, run, "source", "judges"), "fold": fold}
     todo = partial(in_worker, work.fit_one_judge, recipe, run.folder, fold)
     return run.stage(f"judge-{fold}", depends, [judge_file(fold)], todo)
 
 
 def examiner(recipe: Recipe, run: Run) -> StageRecord:
     """The outsider that measures labels and never filters."""
-    depends = depends_on(recipe, "source", "judges")
+    depends = depends_on(recipe, run, "source", "judges")
     return run.stage("examiner", depends, [EXAMINER], partial(in_worker, work.fit_the_examiner, recipe, run.folder))
 
 
 def fidelity(recipe: Recipe, run: Run) -> StageRecord:
     """What the examiner sees of the generator."""
-    depends = {**depends_on(recipe, "source"), **made_by(run, ["generator", "examiner"])}
+    depends = {**depends_on(recipe, run, "source"), **made_by(run, ["generator", "examiner"])}
     return run.stage("fidelity", depends, [], partial(in_worker, work.measure_fidelity, recipe, run.folder))
 
 
@@ -54,7 +66,7 @@ def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     """A classifier trained as one arm of the comparison, from one seed."""
     folder, out = ARMS[name].folder, f"arms/{name}-{seed}.safetensors"
     made_from = [folder] if folder else []  # the stage of a set has its folder's name
-    depends = {**depends_on(recipe, "source", "training"), **made_by(run, made_from), "arm": name, "seed": seed}
+    depends = {**depends_on(recipe, run, "source", "training"), **made_by(run, made_from), "arm": name, "seed": seed}
     pool = set_url(recipe, run.folder, folder) if folder else ""
     todo = partial(in_worker, work.fit_arm, recipe, run.folder, pool, seed, out)
     return run.stage(f"arm-{name}-{seed}", depends, [out], todo)
@@ -63,20 +75,25 @@ def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
 def accuracy(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     """Clean and robust accuracy of one arm's classifier."""
     trained = f"arm-{name}-{seed}"
-    path = run.path(f"arms/{name}-{seed}.safetensors")
-    depends = {**depends_on(recipe, "source", "evaluation"), **made_by(run, [trained])}
+    path = f"arms/{name}-{seed}.safetensors"
+    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [trained])}
 
     def measure() -> tuple[Facts, float]:
-        found, seconds = in_worker(judge_robustness, path, recipe.source, recipe.evaluation, f"attack {name}-{seed}")
+        found, seconds = in_worker(
+            judge_robustness, run.folder, path, recipe.source, recipe.evaluation, f"attack {name}-{seed}"
+        )
         return asdict(found), seconds
 
     return run.stage(f"accuracy-{name}-{seed}", depends, [], measure)
 
 
-def depends_on(recipe: Recipe, *parts: str) -> dict[str, object]:
+def depends_on(recipe: Recipe, run: Run, *parts: str) -> dict[str, object]:
     """What every stage depends on, and these parts of the recipe."""
     options = asdict(recipe)
     common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": torch.__version__}
+    options["source"] = {name: options["source"][name] for name in ("labelled", "split_seed", *SHARES)}
+    if "source" in parts:
+        common["samples"] = run.record("source").facts["digest"]  # wherever they come from
     return common | {part: options[part] for part in parts}
 
 

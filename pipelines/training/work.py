@@ -6,7 +6,9 @@ from pathlib import Path
 import torch
 
 from data.errors import Damaged
+from data.intake import take_in
 from data.loader import MixedBatches, Pool, read_pool
+from data.sources import source_of
 from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
@@ -20,11 +22,13 @@ from pipelines.training.participants import (
     EXAMINER,
     GENERATOR,
     MODEL,
+    SOURCE,
     judge_file,
     load_gan,
     real_pool,
     samples,
     shape_of,
+    taken,
 )
 from pipelines.training.progress import report
 
@@ -33,9 +37,18 @@ CHECKPOINT_EVERY = 200
 """Steps of the GAN's training."""
 
 
+def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
+    """Take the run's source in."""
+    source = source_of(recipe.source)
+    # How many there are is known at the end.
+    summary = take_in(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
+    report("source", summary.read, summary.read)
+    return asdict(summary)
+
+
 def fit_arm(recipe: Recipe, run: Path, pool: str, seed: int, out: str) -> dict[str, object]:
     """Train a classifier on the real samples and, unless `pool` is empty, on the shard set at that URL."""
-    real, shape = real_pool("train", recipe.source)
+    real, shape = real_pool(run, "train", recipe.source)
     options = recipe.training
     synthetic = read_pool(pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
     share = options.synthetic_share if pool else 0.0
@@ -52,7 +65,7 @@ def fit_model(recipe: Recipe, run: Path) -> dict[str, object]:
 
 def fit_one_judge(recipe: Recipe, run: Path, fold: int) -> dict[str, object]:
     """Train the judge that leaves out one fold."""
-    real, shape = real_pool("train", recipe.source)
+    real, shape = real_pool(run, "train", recipe.source)
     judge = fit_judge(real, fold, shape, recipe.judges, seed=1000 * (recipe.seed + 1) + fold)
     save_classifier(run / judge_file(fold), judge)
     return {}
@@ -60,19 +73,19 @@ def fit_one_judge(recipe: Recipe, run: Path, fold: int) -> dict[str, object]:
 
 def fit_the_examiner(recipe: Recipe, run: Path) -> dict[str, object]:
     """Train the examiner on the validation samples, and measure it on the training samples, which it has not seen."""
-    held_out, shape = real_pool("validation", recipe.source)
+    held_out, shape = real_pool(run, "validation", recipe.source)
     examiner = fit_examiner(held_out, shape, recipe.judges, seed=2000 * (recipe.seed + 1))
     save_classifier(run / EXAMINER, examiner)
-    unseen = samples("train", recipe.source)
+    unseen = samples(run, "train", recipe.source)
     right = examiner(unseen.inputs["image"]).argmax(1) == unseen.labels
     return {"agreement_on_real": right.float().mean().item()}
 
 
 def fit_gan(recipe: Recipe, run: Path) -> dict[str, object]:
     """Train the GAN, from its last checkpoint if there is one made from the same recipe."""
-    batch, options = samples("train", recipe.source), recipe.generator
-    gan_shape = _gan_shape(shape_of(batch), options)
-    origin = {"options": asdict(options), "source": asdict(recipe.source), "seed": recipe.seed}
+    batch, options = samples(run, "train", recipe.source), recipe.generator
+    gan_shape = _gan_shape(shape_of(run), options)
+    origin = {"options": asdict(options), "source": taken(run).summary.digest, "seed": recipe.seed}
     training = gan.begin(gan_shape, options, recipe.seed)
     _resume(training, run / CHECKPOINT, origin)
     while training.step < options.steps:
@@ -117,7 +130,7 @@ def measure_fidelity(recipe: Recipe, run: Path) -> dict[str, object]:
     validation samples; the training samples take the generated ones' place for the figure to compare with.
     """
     generator, _ = load_gan(run / GENERATOR)
-    real, held_out = samples("train", recipe.source), samples("validation", recipe.source)
+    real, held_out = samples(run, "train", recipe.source), samples(run, "validation", recipe.source)
     rng = draft_rng(recipe.seed, "fidelity", 0)
     y = balanced_labels(real, 2000, rng)
     generated = generator(torch.randn(len(y), generator.shape.latent, generator=rng), y)

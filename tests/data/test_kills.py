@@ -39,7 +39,13 @@ def test_twenty_kills_at_random_instants_change_no_byte(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("call", "code"), [("fsync", errno.ENOSPC), ("rename", errno.EACCES), ("link", errno.EDQUOT), ("unlink", errno.EIO)]
+    ("call", "code"),
+    [
+        pytest.param("fsync", errno.ENOSPC, marks=pytest.mark.slow),  # some 80 builds each
+        pytest.param("rename", errno.EACCES, marks=pytest.mark.slow),
+        ("link", errno.EDQUOT),
+        ("unlink", errno.EIO),
+    ],
 )
 def test_a_disk_that_fails_at_any_call_leaves_nothing_half_done(undisturbed, tmp_path, monkeypatch, call, code):
     real, left, failures = getattr(os, call), 0, 0

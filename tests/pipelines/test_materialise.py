@@ -8,9 +8,10 @@ import torch
 
 from data.errors import WrongUse
 from data.files import sha256_of
+from data.intake import take_in
 from data.manifest import read_manifest
 from data.packing import About, finish, pack_shard, plan
-from data.sources import SourceOptions
+from data.sources import SourceOptions, source_of
 from data.store import Store
 from generators.gan import GanOptions, begin, networks_of
 from generators.networks import GanShape
@@ -35,6 +36,7 @@ def run(tmp_path) -> Path:
         torch.manual_seed(0)
         for name in (MODEL, judge_file(0), judge_file(1), EXAMINER):
             save_classifier(tmp_path / name, Classifier(SHAPE))
+    take_in(source_of(SOURCE), SOURCE, tmp_path / "source")
     training = begin(GAN, GanOptions(), seed=0)
     checkpoints.save(tmp_path / GENERATOR, networks_of(training), vars(GAN))
     return tmp_path

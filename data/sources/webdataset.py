@@ -1,0 +1,55 @@
+"""WebDataset tars, whoever made them: samples of an image (png, jpg, jpeg, webp) and a label (cls, or json "label")."""
+
+import json
+from collections.abc import Iterator
+
+from data.errors import Damaged
+from data.foreign import read_members
+from data.sources import Found, Source, SourceOptions, files_of, part_of
+from data.store import Store
+
+_IMAGES = ("png", "jpg", "jpeg", "webp")
+
+
+def webdataset(options: SourceOptions) -> Source:
+    """One tar or a folder of them; `train-000000.tar` and the like name the parts."""
+    store, names = files_of(options, ".tar")
+    return Source((), (found for name in names for found in _samples(store, name)))
+
+
+def _samples(store: Store, name: str) -> Iterator[Found]:
+    for key, members in _grouped(store, name):
+        image = next((members[extension] for extension in _IMAGES if extension in members), b"")
+        yield Found(f"{name} {key}", image, _label(members), part_of(name))
+
+
+def _grouped(store: Store, name: str) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A sample's members lie side by side; its key goes up to the first dot of the file's name."""
+    last, members = "", dict[str, bytes]()
+    try:
+        with store.open(name) as tar:
+            for path, content in read_members(tar):
+                folder, _, file = path.rpartition("/")
+                stem, _, extension = file.partition(".")
+                key = f"{folder}/{stem}"
+                if members and (key != last or extension in members):
+                    yield last.lstrip("/"), members
+                    members = {}
+                last = key
+                members[extension.lower()] = content
+    except Damaged as error:
+        raise Damaged(f"{store.where(name)}: {error}") from error
+    if members:
+        yield last.lstrip("/"), members
+
+
+def _label(members: dict[str, bytes]) -> int | str | None:
+    try:
+        if "cls" in members:
+            text = members["cls"].decode().strip()
+            return int(text) if text.lstrip("-").isdigit() else text or None
+        found = json.loads(members.get("json", b"{}"))
+    except ValueError:
+        return None
+    label = found.get("label") if isinstance(found, dict) else None
+    return label if isinstance(label, int | str) else None
