@@ -8,43 +8,55 @@ from collections.abc import Mapping
 
 from data.sidecars import FACTS, Files, SetFacts, Sidecar
 
-_TYPES: Mapping[str, object] = {
+_TYPES: Mapping[str, Mapping[str, object]] = {
     "image": {"dtype": "image"},
     "facts": {"struct": [{"name": name, "dtype": kind} for name, kind in FACTS.items()]},
     "soft_label": {"list": "float32"},
     "text": {"dtype": "string"},
     "audio": {"dtype": "binary"},  # decoding it needs a codec that not every torch can load
-    "features": {"list": "float32"},
 }
 
 
 def _card(facts: SetFacts) -> Files:
+    size = sum(shard.bytes for shard in facts.shards)
     head = {
         "configs": [{"config_name": "default", "data_files": [{"split": facts.split, "path": f"{facts.split}-*.tar"}]}],
         "dataset_info": {
             "features": _features(facts),
-            "splits": [{"name": facts.split, "num_examples": facts.samples, "num_bytes": _bytes(facts)}],
-            "dataset_size": _bytes(facts),
+            "splits": [{"name": facts.split, "num_examples": facts.samples, "num_bytes": size}],
+            "dataset_size": size,
         },
         "size_categories": [_size_category(facts.samples)],
         "tags": ["synthetic", "adversarial", "webdataset", "hardshard"],
     }
-    yaml = "\n".join(f"{name}: {json.dumps(value)}" for name, value in head.items())  # JSON is YAML
-    return {"README.md": f"---\n{yaml}\n---\n{_text(facts)}".encode()}
+    yaml = b"\n".join(name.encode() + b": " + _yaml(value) for name, value in head.items())
+    return {"README.md": b"---\n" + yaml + b"\n---\n" + _text(facts).encode()}
+
+
+def _yaml(value: object) -> bytes:
+    """JSON is YAML but for the escapes of characters that take more than four hex digits."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\x7f").encode("ascii", "backslashreplace")
 
 
 def _features(facts: SetFacts) -> list[dict[str, object]]:
-    names = {str(label): name for label, name in enumerate(facts.class_names)}
-    label = {"dtype": {"class_label": {"names": names}}}
     fields: list[dict[str, object]] = [{"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
-    for extension, kind in sorted(facts.members.items()):
-        kinds = label if kind == "label" else _TYPES[kind]
-        fields.append({"name": extension, **kinds})  # type: ignore[dict-item]
-    return fields
+    types = {**_TYPES, "label": _label(facts), "features": _nested(facts)}
+    return fields + [{"name": extension, **types[kind]} for extension, kind in sorted(facts.members.items())]
 
 
-def _bytes(facts: SetFacts) -> int:
-    return sum(shard.bytes for shard in facts.shards)
+def _label(facts: SetFacts) -> dict[str, object]:
+    names = {str(label): name for label, name in enumerate(facts.class_names)}
+    if len(set(names.values())) < len(names):  # Hugging Face refuses two classes of one name
+        return {"dtype": "int64"}
+    return {"dtype": {"class_label": {"names": names}}}
+
+
+def _nested(facts: SetFacts) -> dict[str, object]:
+    """A list in a list for each dimension of the features."""
+    kind: dict[str, object] = {"list": "float32"}
+    for _ in facts.shapes.get("features", [])[1:]:
+        kind = {"list": kind}
+    return kind
 
 
 def _size_category(samples: int) -> str:
@@ -60,13 +72,16 @@ def _text(facts: SetFacts) -> str:
     return f"""
 # {facts.name}: samples that a model finds hard
 
-{facts.samples} synthetic samples near the decision boundary of a classifier, in {len(facts.shards)} WebDataset shards,
-made by hardshard. {facts.attempted} candidates were attempted; {facts.attempted - facts.samples} were refused.
+{facts.samples} synthetic samples near the decision boundary of a classifier, in {len(facts.shards)} WebDataset
+shards of even length, made by hardshard. A search walks from real samples, or through a generator's latents, towards
+the boundary; checks refuse what is not close to it, not real enough, a copy, or of doubtful label.
 
-{_table("refused for", facts.refused)}
+{facts.attempted} candidates were attempted = {facts.samples} kept + {facts.attempted - facts.samples} refused.
+
+{_table("refused for", facts.refused, "candidates")}
 {_table("search", facts.by_search)}
 {_table("class", facts.by_class)}
-## Fields
+## Members of each sample
 
 {_table("member", facts.members, "what")}
 Every candidate, kept or refused, has a row in `manifest/*.parquet`. `index.json` has the SHA-256 of every file; the set
@@ -74,22 +89,40 @@ is finished when it is there.
 
 ## Reading
 
+webdataset:
+
 ```python
-import webdataset as wds
-data = wds.WebDataset("{tars}", shardshuffle=False)
+import webdataset
+for sample in webdataset.WebDataset("{tars}", shardshuffle=False):
+    print(sample["__key__"], sample["cls"])
+```
 
+Hugging Face datasets:
+
+```python
 import datasets
-data = datasets.load_dataset("this/folder", split="{facts.split}")
+for sample in datasets.load_dataset("this/folder", split="{facts.split}"):
+    print(sample["__key__"], sample["cls"])
+```
 
+timm:
+
+```python
 from timm.data import create_dataset
-data = create_dataset("wds/", root="this/folder", split="{facts.split}")
+for image, label in create_dataset("wds/set", root="this/folder", split="{facts.split}"):
+    print(image.size, label)
 ```
 """
 
 
 def _table(first: str, rows: Mapping[str, object], second: str = "samples") -> str:
-    lines = "".join(f"| {name} | {value} |\n" for name, value in rows.items())
+    lines = "".join(f"| {_cell(name)} | {value} |\n" for name, value in rows.items())
     return f"| {first} | {second} |\n| --- | --- |\n{lines}" if rows else ""
+
+
+def _cell(name: str) -> str:
+    """A name on one line that ends no column."""
+    return " ".join(name.split()).replace("|", "\\|")
 
 
 card = Sidecar(of_set=_card)

@@ -8,9 +8,9 @@ from data.files import canonical_json
 from data.sidecars import Files, SetFacts, Sidecar
 
 _NAMES = (
-    "citeAs column conformsTo data dataType examples extract field fileProperty fileObject fileSet format includes "
-    "isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated replace separator "
-    "source subField transform"
+    "citeAs column equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset "
+    "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
+    "subField transform"
 )
 _CONTEXT: dict[str, object] = {
     "@language": "en",
@@ -25,7 +25,7 @@ _CONTEXT: dict[str, object] = {
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
 }
-_ENCODINGS = {"png": "image/png", "jpg": "image/jpeg", "cls": "text/plain"}
+_ENCODINGS = {"cls": "text/plain", "jpg": "image/jpeg"}
 
 
 def _description(facts: SetFacts) -> Files:
@@ -64,7 +64,7 @@ def _members(facts: SetFacts, extension: str) -> dict[str, object]:
         "@id": f"{extension}-files",
         "name": f"{extension}-files",
         "containedIn": [{"@id": shard.tar} for shard in facts.shards],
-        "encodingFormat": _ENCODINGS[extension],
+        "encodingFormat": _ENCODINGS.get(extension, f"image/{extension}"),
         "includes": f"*.{extension}",
     }
 

@@ -1,5 +1,7 @@
 """Megatron-Energon: `<shard>.tar.idx` and the `.nv-meta` folder that `energon prepare` would make."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from data.files import canonical_json
@@ -8,6 +10,13 @@ from data.tars import Packed
 
 VERSION = "7.4.1"
 """The release whose `energon prepare` this follows."""
+_PARTS = {"val": "val", "validation": "val", "test": "test"}
+"""Our split -> energon's part; any other is for training."""
+_SAMPLES = [
+    ("ImageClassificationSample", {"image": "image", "label": "label"}),
+    ("CaptioningSample", {"image": "image", "caption": "text"}),
+]
+"""Kinds of sample in the order we prefer them: field -> what the member holds."""
 
 
 def _index(tar: str, packed: Packed) -> Files:
@@ -17,17 +26,22 @@ def _index(tar: str, packed: Packed) -> Files:
 
 def _meta(facts: SetFacts) -> Files:
     counts = {shard.tar: shard.samples for shard in facts.shards}
-    parts = {"train": list(counts), "val": [], "test": []}
-    image = next((extension for extension, kind in facts.members.items() if kind == "image"), "png")
-    sample = {
-        "sample_type": {"__module__": "megatron.energon", "__class__": "ImageClassificationSample"},
-        "field_map": {"image": image, "label": "cls"},
-    }
+    mine = _PARTS.get(facts.split, "train")
+    parts = {part: list(counts) if part == mine else [] for part in ("train", "val", "test")}
     return {  # JSON is YAML
         ".nv-meta/.info.json": canonical_json({"energon_version": VERSION, "shard_counts": counts}),
         ".nv-meta/split.yaml": canonical_json({"split_parts": parts, "exclude": []}),
-        ".nv-meta/dataset.yaml": canonical_json(sample),
+        ".nv-meta/dataset.yaml": canonical_json(_sample(facts.members)),
     }
+
+
+def _sample(members: Mapping[str, str]) -> dict[str, object]:
+    extension = {kind: name for name, kind in sorted(members.items(), reverse=True)}
+    for name, fields in _SAMPLES:
+        if set(fields.values()) <= set(extension):
+            kind = {"__module__": "megatron.energon", "__class__": name}
+            return {"sample_type": kind, "field_map": {field: extension[holds] for field, holds in fields.items()}}
+    return {"__module__": "megatron.energon", "__class__": "CrudeWebdataset"}
 
 
 energon = Sidecar(_index, _meta)
