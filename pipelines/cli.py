@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
+    parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
     parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and Prefect's log")
     return parser
@@ -107,7 +108,7 @@ def _do_with_set(known: argparse.Namespace, rest: Sequence[str]) -> int:
     if rest or not known.what:
         raise WrongUse(f"hardshard {known.command} takes the folder or URL of a set, got {' '.join(rest) or 'nothing'}")
     if known.command == "verify":
-        return 0 if inspection.show_findings(known.what, as_json=known.json) else FAILED
+        return 0 if inspection.show_findings(known.what, as_json=known.json, quick=known.quick) else FAILED
     if known.command == "inspect":
         inspection.show_set(known.what, grid=known.grid, as_json=known.json)
     else:

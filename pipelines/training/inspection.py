@@ -25,13 +25,13 @@ COLUMNS = 12
 """Pictures of each class in a grid."""
 
 
-def show_findings(url: str, *, as_json: bool) -> bool:
+def show_findings(url: str, *, as_json: bool, quick: bool) -> bool:
     """Verify a set and print what is wrong with it; whether nothing is."""
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     log = Console(stderr=True)
     with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as shown:
         task = shown.add_task("verify")
-        findings = verify(Store(url), lambda done, of: shown.update(task, completed=done, total=of))
+        findings = verify(Store(url), lambda done, of: shown.update(task, completed=done, total=of), quick=quick)
     if as_json:
         print(json.dumps({"url": url, "whole": not findings, "findings": [vars(finding) for finding in findings]}))
         return not findings

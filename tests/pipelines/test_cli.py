@@ -21,7 +21,9 @@ def called(*arguments, cwd):
         (["run", "digits", "--search.steps"], "options come as --name value"),
         (["run", "digits", "stray"], "options come as --name value, got stray"),
         (["run", "digits", "--seeds", "0"], "--seeds must be >= 1, got 0"),
-        (["build", "digits", "--source.labelled", "15"], "source.labelled must be a multiple of 10"),
+        (["build", "digits", "--source.labelled", "-1"], "source.labelled must be >= 0, got -1"),
+        (["build", "digits", "--source.name", "idx"], "source.path is missing"),
+        (["build", "digits", "--source.name", "npz", "--source.path", "/nowhere"], "holds no .npz file"),
     ],
 )
 def test_wrong_use_ends_with_2_and_one_line_before_any_work(arguments, message, workplace):
