@@ -1,0 +1,5 @@
+"""Layers."""
+
+from torchvision.ops import misc
+
+__all__ = ["misc"]
