@@ -1,7 +1,7 @@
 """Tars that others made, read from a stream of any length with bounded memory; anything but plain data is refused."""
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from data.errors import Damaged
 from data.tars import BLOCK
@@ -15,8 +15,16 @@ PICKLES = ("pkl", "pickle", "pyd", "pt", "pth")
 _FILE, _FOLDER, _PAX, _PAX_FOR_ALL, _LONG_NAME = (b"0", b"\0", b"7"), b"5", b"x", b"g", b"L"
 
 
-def read_members(stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file in a tar, in order; folders are passed over.
+class Entry(NamedTuple):
+    """A file within a tar: where its first header begins, its name, its content."""
+
+    start: int
+    name: str
+    content: bytes
+
+
+def read_members(stream: BinaryIO) -> Iterator[Entry]:
+    """Every file in a tar, in order; folders are passed over.
 
     POSIX (ustar, pax) and GNU tars, as webdataset's own writer, img2dataset and GNU tar make them.
 
@@ -24,17 +32,20 @@ def read_members(stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
         Damaged: it is cut or not a tar, a header's checksum is wrong, or a member is a link, a device, a pickle,
             lies outside (an absolute name, or `..`), or claims more than `MOST` bytes.
     """
-    long_name = ""
+    long_name, start, place = "", -1, 0
     while block := _exactly(stream, BLOCK, "a header"):
         if not any(block):
             return
         kind, size = block[156:157], _checked_size(block)
+        start = place if start < 0 else start
+        place += BLOCK + size + -size % BLOCK
         if kind in (_PAX, _PAX_FOR_ALL, _LONG_NAME):
             long_name = _long_name(kind, _content(stream, size, EXTENDED, "an extended header")) or long_name
             continue
         name, long_name = long_name or _name_of(block), ""
         if kind != _FOLDER:
-            yield _plain(name, kind), _content(stream, size, MOST, name)
+            yield Entry(start, _plain(name, kind), _content(stream, size, MOST, name))
+        start = -1
     raise Damaged("the tar ends without its end mark: it is cut")
 
 

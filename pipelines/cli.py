@@ -129,6 +129,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
 
         show_recipes(recipe)
         return 0
+    from data.runs import Run
     from data.sources import source_of
     from pipelines.augment import augment, build
     from pipelines.training import terminal
@@ -138,7 +139,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)
-        terminal.show_build(set_url(recipe, folder, SHARDS))
+        terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
     else:
         terminal.show_report(augment(recipe, folder, known.seeds))
     return 0

@@ -28,7 +28,7 @@ def _grouped(store: Store, name: str) -> Iterator[tuple[str, dict[str, bytes]]]:
     last, members = "", dict[str, bytes]()
     try:
         with store.open(name) as tar:
-            for path, content in read_members(tar):
+            for _, path, content in read_members(tar):
                 folder, _, file = path.rpartition("/")
                 stem, _, extension = file.partition(".")
                 key = f"{folder}/{stem}"

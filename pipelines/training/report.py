@@ -42,6 +42,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,
+        "source": run.record("source").facts,
         "stages": stage_seconds(recipe, run, seeds),
         "fidelity": {**run.record("fidelity").facts, **run.record("examiner").facts},
         "candidates": kept.facts["candidates"],

@@ -1,6 +1,7 @@
 """What a finished command prints."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from data.plugins import plugin_names
+from data.runs import Run
 from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
@@ -21,6 +23,7 @@ from pipelines.training.uplift import spread
 def show_report(path: Path) -> None:
     """The summary of a finished run, from its report.json."""
     figures, console = json.loads(path.read_text()), Console()
+    console.print(_source(figures["source"]), highlight=False)
     console.print(_stages(figures["stages"]))
     console.print(candidates_table(figures["candidates"]))
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
@@ -34,10 +37,11 @@ def show_report(path: Path) -> None:
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
-def show_build(url: str) -> None:
+def show_build(run: Run, url: str) -> None:
     """The summary of a finished build."""
     console = Console()
     found = read_index(Store(url))
+    console.print(_source(run.record("source").facts), highlight=False)
     console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
@@ -49,6 +53,12 @@ def show_recipes(recipe: recipes.Recipe) -> None:
     console.print(f"recipes: {', '.join(plugin_names(recipes))}\n\noptions of {recipe.name}:", highlight=False)
     for name, value in recipes.options_of(asdict(recipe)):
         console.print(f"  --{name} {value}", highlight=False)
+
+
+def _source(facts: Mapping[str, Any]) -> str:
+    parts = ", ".join(f"{sum(classes.values())} {part}" for part, classes in facts["kept"].items())
+    bad = ", ".join(f"{reason} {count}" for reason, count in facts["quarantined"].items()) or "none"
+    return f"\nsource: {facts['read']} samples of {len(facts['class_names'])} classes ({parts}; quarantined: {bad})\n"
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:

@@ -27,7 +27,7 @@ def member(name: str, size: int = 3, **fields: object) -> tarfile.TarInfo:
 
 
 def read(content: bytes) -> list[tuple[str, bytes]]:
-    return list(read_members(io.BytesIO(content)))
+    return [(entry.name, entry.content) for entry in read_members(io.BytesIO(content))]
 
 
 def test_our_own_tars_are_read():

@@ -86,6 +86,9 @@ def test_index_manifest_and_tars_account_for_every_candidate(shard_set):
     assert facts["by_class"] == {"dark": 7, "bright": 7}
     assert facts["by_search"] == {"planted": 14}
     assert sum(shard["samples"] for shard in facts["shards"]) == len(keys_in_tars(shard_set)) == 14
+    card = " ".join((shard_set / "README.md").read_text().split())
+    for said in ("14 synthetic samples", "16 candidates were attempted", "| planted | 2 |", "| dark | 7 |"):
+        assert said in card
 
 
 def test_a_set_at_a_url_has_the_same_bytes_as_one_in_a_folder(shard_set, build):

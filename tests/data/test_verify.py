@@ -1,5 +1,6 @@
 import io
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,21 @@ def test_an_index_whose_counts_were_changed_with_its_digest_is_found(shard_set):
         "attempted is 17, but the manifests say 16",
         "by_class is {'bright': 8, 'dark': 6}, but the manifests say {'dark': 7, 'bright': 7}",
     ]
+
+
+def test_no_corruption_of_any_file_crashes_or_passes_unseen(shard_set):
+    draw = random.Random(0)
+    files = sorted(path for path in shard_set.rglob("*") if path.is_file())
+    for _ in range(120):
+        path = draw.choice(files)
+        content = path.read_bytes()
+        place, size = draw.randrange(len(content)), draw.randrange(1, 64)
+        path.write_bytes(content[:place] + draw.randbytes(size) + content[place + draw.choice([0, size]) :])
+
+        findings = found_in(shard_set)
+
+        assert findings, (path, place)
+        path.write_bytes(content)
 
 
 def members_of_one(shard_set: Path) -> dict[str, bytes]:
