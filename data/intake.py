@@ -3,43 +3,60 @@
 A sample's key is a digest of its pixels, so the same data has the same keys, parts and order in whatever layout it
 comes. What is kept lies in the run's folder: `samples.u8` (pixels, one row after the other), `samples.parquet` (key,
 label, part, row, where it came from), `quarantine.parquet` (where, reason, detail) and `source.json` (counts, names,
-digest).
+digests). Memory holds less than 500 bytes a sample, never its pixels.
 """
 
 import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from data.census import classes_of, copies_of, digest_of_rows, parts_of
 from data.errors import Damaged
 from data.files import canonical_json, digest_of, write_atomically
 from data.manifest import encode_table
 from data.pixels import Refused, pixels_of
-from data.sources import Found, Part, Source, SourceOptions
+from data.sources import PARTS, Found, Source, SourceOptions
 
 PIXELS, SAMPLES, QUARANTINE, SUMMARY = "samples.u8", "samples.parquet", "quarantine.parquet", "source.json"
-HOPELESS = 1000
-"""Samples after which a source of which most are bad is read no further."""
+AT_ONCE = 1000
+"""Samples after which what is known of them is put together, and a source of which most are bad is read no further."""
+FIRST = 100
+"""Samples whose most frequent size is the one that all must have."""
 
 
-@dataclass
-class _Kept:
-    """What is known of the samples so far, a list a column, and of the bad ones."""
+class _Row(NamedTuple):
+    """What is known of a sample when it has been looked at; a reason says why it is none."""
 
-    keys: list[str] = field(default_factory=list)
-    labels: list[int | str] = field(default_factory=list)
-    parts: list[Part | None] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
-    first: dict[str, int] = field(default_factory=dict)
-    bad: list[tuple[str, str, str]] = field(default_factory=list)
-    conflicting: set[int] = field(default_factory=set)
-    shape: tuple[int, ...] = ()
+    where: str
+    key: bytes = bytes(16)
+    label: str = ""
+    numbered: bool = False
+    declared: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+_ROWS = pa.schema(
+    {
+        "where": pa.string(),
+        "key": pa.binary(16),
+        "label": pa.string(),
+        "numbered": pa.bool_(),
+        "declared": pa.string(),
+        "reason": pa.string(),
+        "detail": pa.string(),
+    }
+)
+_BAD = ["where", "reason", "detail"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,7 @@ class Summary:
         kept: part -> class name -> samples.
         quarantined: reason -> samples.
         digest: of the content, whatever its layout: every sample's pixels and class.
+        division: of the classes' order and every sample's pixels, label and part: of all that is handed on.
     """
 
     class_names: Sequence[str]
@@ -61,6 +79,7 @@ class Summary:
     kept: Mapping[str, Mapping[str, int]]
     quarantined: Mapping[str, int]
     digest: str
+    division: str
 
 
 def take_in(
@@ -69,7 +88,7 @@ def take_in(
     """Read a source to its end and keep what is good of it in `folder`.
 
     Args:
-        source: read once; it may be larger than memory, what is kept of a sample in memory is its key and place.
+        source: read once; it may be larger than memory.
         options: how images are converted, how parts are drawn, and the error budget.
         folder: holds the four files afterwards.
         progress: called with the number of samples read so far.
@@ -79,155 +98,159 @@ def take_in(
             quarantine.parquet is there all the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    kept = _Kept()
     partial = folder / f".{PIXELS}.{os.getpid()}.partial"
     try:
         with partial.open("wb") as pixels:
-            for read, found in enumerate(source.samples, 1):
-                _take(found, source.class_names, options, kept, pixels)
-                progress(read)
-                if read >= HOPELESS and len(kept.bad) > max(0.5, options.error_budget) * read:
-                    break
+            first = list(islice(source.samples, FIRST))
+            shape = _shape_of(first, options)
+            rows = _looked_at(chain(first, source.samples), source.class_names, options, shape, pixels)
+            names, good, bad = _judged(_gathered(rows, options, progress), source.class_names, options)
+            pixels.flush()
             os.fsync(pixels.fileno())
-        return _finished(kept, source.class_names, options, folder, partial)
+        _check_budget(bad, len(good) + len(bad), folder, options)
+        kept = _kept(good, options)
+        summary = _summary(kept, bad, names, shape)
+        partial.rename(folder / PIXELS)
+        write_atomically(folder / SAMPLES, encode_table(kept))
+        write_atomically(folder / SUMMARY, canonical_json(asdict(summary)))
+        return summary
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _take(found: Found, names: Sequence[str], options: SourceOptions, kept: _Kept, pixels: BinaryIO) -> None:
-    try:
-        if found.problem:
-            raise Refused(found.problem, "the image could not be fetched")
-        _check_label(found.label, names)
-        image = pixels_of(found.image, size=options.size, channels=options.channels)
-        kept.shape = kept.shape or image.shape
-        if image.shape != kept.shape:
-            raise Refused("wrong_size", f"{image.shape}, but the first is {kept.shape}: see source.size and channels")
-        _keep(found, image, kept, pixels)
-    except Refused as error:
-        kept.bad.append((found.where, error.reason, error.detail))
+def _shape_of(first: Sequence[Found], options: SourceOptions) -> tuple[int, ...]:
+    """The shape that most of the first images have; none where none is an image."""
+    shapes: Counter[tuple[int, ...]] = Counter()
+    for found in first:
+        try:
+            shapes[pixels_of(found.image, size=options.size, channels=options.channels).shape] += 1
+        except Refused:
+            continue
+    return max(shapes, key=lambda shape: (shapes[shape], shape), default=())
 
 
-def _check_label(label: int | str | None, names: Sequence[str]) -> None:
+def _looked_at(
+    samples: Iterator[Found], names: Sequence[str], options: SourceOptions, shape: tuple[int, ...], pixels: BinaryIO
+) -> Iterator[_Row]:
+    for found in samples:
+        try:
+            if found.problem:
+                raise Refused(found.problem, "the image could not be fetched")
+            label = _label_of(found.label, names)
+            image = pixels_of(found.image, size=options.size, channels=options.channels)
+            shape = shape or image.shape
+            if image.shape != shape:
+                raise Refused("wrong_size", f"{image.shape}, but most are {shape}: see source.size and channels")
+        except Refused as error:
+            yield _Row(found.where, reason=error.reason, detail=error.detail)
+        else:
+            key = hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()[:16]
+            pixels.write(image.tobytes())
+            yield _Row(found.where, key, label, isinstance(found.label, int) and not names, found.part or "")
+
+
+def _label_of(label: int | str | None, names: Sequence[str]) -> str:
+    """The class's name, or the label as text where the source has no names."""
     if label is None:
         raise Refused("no_label", "no label")
-    if names and (label not in names if isinstance(label, str) else not 0 <= label < len(names)):
+    if isinstance(label, int) and names and 0 <= label < len(names):
+        return names[label]
+    if (isinstance(label, str) and not names and label.isprintable()) or label in names:
+        return str(label)
+    if isinstance(label, str) or names or label < 0:
         raise Refused("label_out_of_range", f"label {label!r} of {len(names)} classes")
-    if isinstance(label, int) and not 0 <= label < 10_000:
-        raise Refused("label_out_of_range", f"label {label}")
+    return str(label)
 
 
-def _keep(found: Found, image: np.ndarray, kept: _Kept, pixels: BinaryIO) -> None:
-    key = hashlib.sha256(str(image.shape).encode() + image.tobytes()).hexdigest()[:32]
-    if found.label is None:
-        raise Refused("no_label", "no label")
-    before = kept.first.get(key)
-    if before is not None and kept.labels[before] == found.label:
-        raise Refused("duplicate", f"the same pixels as {kept.where[before]}")
-    if before is not None:
-        kept.conflicting.add(before)
-        detail = f"the same pixels as {kept.where[before]}, which has label {kept.labels[before]!r}"
-        raise Refused("conflicting_label", detail)
-    kept.first[key] = len(kept.keys)
-    pixels.write(image.tobytes())
-    for column, value in zip(
-        (kept.keys, kept.labels, kept.parts, kept.where), (key, found.label, found.part, found.where), strict=True
-    ):
-        column.append(value)  # type: ignore[attr-defined]
+def _gathered(rows: Iterator[_Row], options: SourceOptions, progress: Callable[[int], None]) -> pa.Table:
+    """All rows as a table; fewer where most of those read are bad."""
+    batches, read, bad = [], 0, 0
+    while chunk := list(islice(rows, AT_ONCE)):
+        columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), _ROWS.types, strict=True)]
+        batches.append(pa.record_batch(columns, schema=_ROWS))
+        read += len(chunk)
+        bad += len(chunk) - len({row.key for row in chunk if not row.reason})
+        progress(read)
+        if bad > max(0.5, options.error_budget) * read:
+            break
+    return pa.Table.from_batches(batches, _ROWS).combine_chunks()
 
 
-def _stop(kept: _Kept, folder: Path, options: SourceOptions, read: int) -> None:
-    rows = [dict(zip(("where", "reason", "detail"), row, strict=True)) for row in kept.bad]
-    schema = pa.schema({"where": pa.string(), "reason": pa.string(), "detail": pa.string()})
-    write_atomically(folder / QUARANTINE, encode_table(pa.Table.from_pylist(rows, schema=schema)))
-    if len(kept.bad) <= options.error_budget * read:
+def _judged(table: pa.Table, names: Sequence[str], options: SourceOptions) -> tuple[Sequence[str], pa.Table, pa.Table]:
+    """The classes; the good samples, with columns `number` (their label) and `row`; the bad ones."""
+    fine = pc.equal(table["reason"], "")
+    good, bad = table.filter(fine), table.filter(pc.invert(fine))
+    names, labels = classes_of(good, names, options.error_budget * len(table))
+    good = good.append_column("number", pa.array(labels, pa.int32()))
+    good = good.append_column("row", pa.array(np.arange(len(good)))).drop_columns(["numbered", *_BAD[1:]])
+    apart, good = good.filter(labels < 0), good.filter(labels >= 0).drop_columns("label")
+    first, conflicting = copies_of(_keys_of(good), good["number"].to_numpy(), good["declared"])
+    copied = (first != np.arange(len(first))) & ~conflicting
+    others = [f"the same pixels as {where}" for where in good["where"].take(pa.array(first[copied])).to_pylist()]
+    quarantined = [
+        bad.select(_BAD),
+        _refused(apart, "label_out_of_range", [f"label {label}, apart from all others" for label in apart["label"]]),
+        _refused(good.filter(conflicting), "conflicting_label", "others have the same pixels and another label"),
+        _refused(good.filter(copied), "duplicate", others),
+    ]
+    return names, good.filter(~(conflicting | copied)), pa.concat_tables(quarantined)
+
+
+def _keys_of(table: pa.Table) -> np.ndarray:
+    """The keys as uint64 (N, 2), in an order of their own."""
+    keys = table["key"].combine_chunks()
+    return np.frombuffer(keys.buffers()[1], np.uint64).reshape(-1, 2)[keys.offset : keys.offset + len(keys)]
+
+
+def _refused(table: pa.Table, reason: str, details: str | Sequence[str]) -> pa.Table:
+    told = [details] * len(table) if isinstance(details, str) else details
+    columns = {"where": table["where"], "reason": [reason] * len(table), "detail": told}
+    return pa.table(columns, schema=pa.schema([_ROWS.field(name) for name in _BAD]))
+
+
+def _check_budget(bad: pa.Table, read: int, folder: Path, options: SourceOptions) -> None:
+    write_atomically(folder / QUARANTINE, encode_table(bad))
+    if len(bad) <= options.error_budget * read and len(bad) < read:
         return
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(Counter(row[1] for row in kept.bad).items()))
-    examples = "; ".join(f"{where}: {detail}" for where, _, detail in kept.bad[:3])
+    reasons = ", ".join(f"{reason} {count}" for reason, count in _counted(bad).items()) or "it is empty"
+    if len(bad) == read:
+        raise Damaged(
+            f"{options.path or options.name} holds no good sample of {read} ({reasons}); see {folder / QUARANTINE}"
+        )
+    examples = "; ".join(f"{row['where']}: {row['detail']}" for row in bad.slice(0, 3).to_pylist())
     raise Damaged(
-        f"{len(kept.bad)} of {read} samples are bad ({reasons}), more than source.error_budget {options.error_budget} "
+        f"{len(bad)} of {read} samples are bad ({reasons}), more than source.error_budget {options.error_budget} "
         f"allows; for instance {examples}. All are listed in {folder / QUARANTINE}; mend them or raise the budget"
     )
 
 
-def _finished(
-    kept: _Kept, names: Sequence[str], options: SourceOptions, folder: Path, partial: Path
-) -> Summary:
-    read = len(kept.keys) + len(kept.bad)
-    for row in sorted(kept.conflicting):
-        detail = f"another sample has the same pixels and another label than {kept.labels[row]!r}"
-        kept.bad.append((kept.where[row], "conflicting_label", detail))
-    _stop(kept, folder, options, read)
-    rows = [row for row in sorted(range(len(kept.keys)), key=kept.keys.__getitem__) if row not in kept.conflicting]
-    if not rows:
-        raise Damaged(f"{options.path or options.name} holds no good sample of {read}; see {folder / QUARANTINE}")
-    if not names:
-        kept.labels = [str(label) for label in kept.labels] if _mixed(kept.labels) else kept.labels
-        names = _names_of(kept.labels)
-    table = _table(kept, rows, names, options)
-    summary = _summary(kept, table, names, read)
-    partial.rename(folder / PIXELS)
-    write_atomically(folder / SAMPLES, encode_table(table))
-    write_atomically(folder / SUMMARY, canonical_json(asdict(summary)))
-    return summary
+def _counted(bad: pa.Table) -> dict[str, int]:
+    return dict(sorted((row["values"], row["counts"]) for row in pc.value_counts(bad["reason"]).to_pylist()))
 
 
-def _mixed(labels: Sequence[int | str]) -> bool:
-    return len({type(label) for label in labels}) > 1
+def _kept(good: pa.Table, options: SourceOptions) -> pa.Table:
+    """The good samples in the order of their keys, each with its part."""
+    good = good.sort_by("key")
+    keys = pa.array((key.as_py().hex() for key in good["key"]), pa.string(), size=len(good))
+    parts = parts_of((key.as_py() for key in keys), good["declared"], options)
+    labels = good["number"].cast(pa.int64())
+    return pa.table({"key": keys, "label": labels, "part": parts, "row": good["row"], "where": good["where"]})
 
 
-def _names_of(labels: Sequence[int | str]) -> tuple[str, ...]:
-    if all(isinstance(label, int) for label in labels):
-        return tuple(str(label) for label in range(max(int(label) for label in labels) + 1))
-    return tuple(sorted({str(label) for label in labels}))
-
-
-def _table(kept: _Kept, rows: Sequence[int], names: Sequence[str], options: SourceOptions) -> pa.Table:
-    number = {name: label for label, name in enumerate(names)}
-    declared = {part for part in kept.parts if part}
-    labels = [label if isinstance(label, int) else number[label] for label in (kept.labels[row] for row in rows)]
-    keys = [kept.keys[row] for row in rows]
-    return pa.table(
-        {
-            "key": keys,
-            "label": pa.array(labels, pa.int64()),
-            "part": [_part(key, kept.parts[row], declared, options) for key, row in zip(keys, rows, strict=True)],
-            "row": pa.array(rows, pa.int64()),
-            "where": [kept.where[row] for row in rows],
-        }
-    )
-
-
-def _part(key: str, given: Part | None, declared: set[Part], options: SourceOptions) -> Part:
-    """The part a source declares; otherwise, and to draw validation from training samples, by the content's hash."""
-    place = place_of(key, options.split_seed)
-    if given in ("test", "validation") or (given == "train" and "validation" in declared):
-        return given
-    if given == "train":
-        return "validation" if place < options.validation_share / (1 - options.test_share) else "train"
-    if place < options.test_share:
-        return "test"
-    return "validation" if place < options.test_share + options.validation_share else "train"
-
-
-def place_of(key: str, seed: int) -> float:
-    """Where a sample falls in [0, 1), by its content and the seed alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:8]) / 2**64
-
-
-def _summary(kept: _Kept, table: pa.Table, names: Sequence[str], read: int) -> Summary:
-    counts = Counter(zip(table["part"].to_pylist(), table["label"].to_pylist(), strict=True))
-    parts: tuple[Part, ...] = ("train", "validation", "test")
+def _summary(kept: pa.Table, bad: pa.Table, names: Sequence[str], shape: Sequence[int]) -> Summary:
+    counted = kept.group_by(["part", "label"]).aggregate([([], "count_all")]).to_pylist()
+    counts = {(row["part"], row["label"]): row["count_all"] for row in counted}
     return Summary(
         class_names=list(names),
-        shape=list(kept.shape),
-        read=read,
-        kept={part: {name: counts[part, label] for label, name in enumerate(names)} for part in parts},
-        quarantined=dict(sorted(Counter(reason for _, reason, _ in kept.bad).items())),
-        digest=digest_of([names, list(_identities(table, names))]),
+        shape=list(shape),
+        read=len(kept) + len(bad),
+        kept={part: {name: counts.get((part, label), 0) for label, name in enumerate(names)} for part in PARTS},
+        quarantined=_counted(bad),
+        digest=digest_of_rows(f"{key} {names[label]}" for key, label, _ in _identities(kept)),
+        division=digest_of([list(names), digest_of_rows(" ".join(map(str, row)) for row in _identities(kept))]),
     )
 
 
-def _identities(table: pa.Table, names: Sequence[str]) -> Iterator[list[str]]:
-    for key, label in zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True):
-        yield [key, names[label]]
+def _identities(kept: pa.Table) -> Iterator[tuple[str, int, str]]:
+    for batch in kept.select(["key", "label", "part"]).to_batches(AT_ONCE):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -36,6 +36,8 @@ def pixels_of(image: bytes | np.ndarray, *, size: int = 0, channels: int = 0) ->
             out_of_range.
     """
     picture = _decoded(image) if isinstance(image, bytes) else _from_array(image)
+    if picture.mode[0] in "IF":  # converting would clip
+        raise Refused("wrong_mode", f"mode {picture.mode}, more than 8 bits a pixel")
     if channels:
         picture = picture.convert(_MODES[channels])
     if picture.mode not in _MODES.values():

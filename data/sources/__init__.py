@@ -4,7 +4,7 @@ A source tells what it holds, sample by sample and unchecked: `(SourceOptions) -
 sample and keeps those that are good, so a source is never held in memory and decides nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -17,6 +17,7 @@ from data.store import Store
 
 Part = Literal["train", "validation", "test"]
 """Train: what every stage may learn from. Validation: tuning and early figures. Test: the final evaluation alone."""
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 _PARTS: dict[str, Part] = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
 _PARTS |= {"dev": "validation", "test": "test", "t10k": "test"}
@@ -132,3 +133,8 @@ def part_of(name: str) -> Part | None:
     """The part that a file or folder is named after, as train-00000-of-00001.parquet or val."""
     first = name.rsplit("/", 1)[-1].partition(".")[0].partition("-")[0]
     return _PARTS.get(first.lower())
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names in the order of their labels: numbers as numbers, before words."""
+    return tuple(sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name)))

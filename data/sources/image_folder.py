@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from data.errors import WrongUse
-from data.sources import Found, Source, SourceOptions, files_of, part_of
+from data.sources import Found, Source, SourceOptions, files_of, in_order, part_of
 from data.store import Store
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
@@ -18,11 +18,6 @@ def image_folder(options: SourceOptions) -> Source:
     by_part = all(part_of(name.split("/")[0]) and name.count("/") >= 2 for name in names)
     classes = {name.split("/")[1 if by_part else 0] for name in names}
     return Source(in_order(classes), _samples(store, names, by_part=by_part))
-
-
-def in_order(names: set[str]) -> tuple[str, ...]:
-    """Class names in the order of their labels."""
-    return tuple(sorted(names, key=lambda name: (0, int(name), name) if name.isdigit() else (1, 0, name)))
 
 
 def _samples(store: Store, names: Sequence[str], *, by_part: bool) -> Iterator[Found]:

@@ -20,7 +20,6 @@ from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, 
 from pipelines.training.processes import in_worker
 from pipelines.training.referee import judge_robustness
 
-SHARES = ("validation_share", "test_share")
 SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 
 
@@ -91,9 +90,9 @@ def depends_on(recipe: Recipe, run: Run, *parts: str) -> dict[str, object]:
     """What every stage depends on, and these parts of the recipe."""
     options = asdict(recipe)
     common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": torch.__version__}
-    options["source"] = {name: options["source"][name] for name in ("labelled", "split_seed", *SHARES)}
+    options["source"] = {name: options["source"][name] for name in ("labelled", "split_seed")}
     if "source" in parts:
-        common["samples"] = run.record("source").facts["digest"]  # wherever they come from
+        common["samples"] = run.record("source").facts["division"]  # wherever they come from
     return common | {part: options[part] for part in parts}
 
 

@@ -7,6 +7,7 @@ import random
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,8 @@ LAYOUTS: dict[str, Callable[[Path, list[Pair]], None]] = {
 
 
 def read(name: str, path: Path, into: Path, **options: object) -> Summary:
-    given = SourceOptions(name=name, path=str(path), labelled=0, **options)  # type: ignore[arg-type]
+    plain = SourceOptions(name=name, path=str(path), labelled=0, validation_share=0, test_share=0)
+    given = replace(plain, **options)  # type: ignore[arg-type]
     return take_in(source_of(given), given, into)
 
 

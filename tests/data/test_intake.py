@@ -150,10 +150,86 @@ def test_names_of_labels_without_names_are_numbers_or_the_labels_themselves(tmp_
     read([Found("a", noise(0), 3), Found("b", noise(1), 0)], tmp_path / "n", ())
     read([Found("a", noise(0), "dog"), Found("b", noise(1), "cat")], tmp_path / "s", ())
 
-    assert open_taken(tmp_path / "n").summary.class_names == ["0", "1", "2", "3"]
+    assert open_taken(tmp_path / "n").summary.class_names == ["0", "3"]
     assert open_taken(tmp_path / "s").summary.class_names == ["cat", "dog"]
 
 
 def test_a_folder_without_samples_says_what_to_do(tmp_path):
     with pytest.raises(Damaged, match="run the stages before this one"):
         open_taken(tmp_path)
+
+
+@pytest.mark.parametrize("stray", [200, "cat", "sixty"])
+def test_a_rare_label_apart_from_all_others_is_no_class(stray, tmp_path):
+    summary = read([*good(200), Found("bad", noise(999), stray)], tmp_path, ())
+
+    assert summary.class_names == ["0", "1"]
+    assert summary.quarantined == {"label_out_of_range": 1}
+
+
+def test_labels_apart_that_are_not_rare_are_classes_in_the_order_of_numbers(tmp_path):
+    samples = [Found(f.where, f.image, [9, 10, "ten"][n % 3]) for n, f in enumerate(good(90))]
+
+    assert read(samples, tmp_path, ()).class_names == ["9", "10", "ten"]
+
+
+@pytest.mark.parametrize("declared", [("train",), ("train", "validation"), ("train", "test"), ("test", "validation")])
+def test_a_part_that_the_source_does_not_name_is_drawn(declared, tmp_path):
+    samples = [Found(f.where, f.image, f.label, declared[n % len(declared)]) for n, f in enumerate(good(600))]
+    more = [Found(f.where, f.image, f.label) for f in good(200, 600)]
+
+    summary = read([*samples, *more], tmp_path, test_share=0.2, validation_share=0.2)
+
+    assert all(sum(classes.values()) > 30 for classes in summary.kept.values())
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_equal_samples_the_one_in_the_test_part_stays_whatever_the_order(order, tmp_path):
+    copies = [Found("a", noise(999), 0, "train"), Found("b", noise(999), 0, "test"), Found("c", noise(999), 0)]
+
+    summary = read([*good(500), *copies[::order]], tmp_path)
+
+    rows = pq.read_table(tmp_path / QUARANTINE).to_pylist()
+    assert {(row["where"], row["detail"]) for row in rows} == {(w, "the same pixels as b") for w in "ac"}
+    assert sum(summary.kept["test"].values()) == 1
+
+
+def test_moving_a_sample_to_another_part_changes_what_is_handed_on_but_not_the_content(tmp_path):
+    samples = [Found(f.where, f.image, f.label, "test" if n % 2 else "train") for n, f in enumerate(good(100))]
+    moved = [*samples[:-1], Found("z", samples[-1].image, samples[-1].label, "train")]
+
+    one, two = read(samples, tmp_path / "one"), read(moved, tmp_path / "two")
+
+    assert one.digest == two.digest
+    assert one.division != two.division
+
+
+def test_a_class_without_a_training_sample_is_named(tmp_path):
+    read([*good(100), Found("z", noise(999), 2, "test")], tmp_path, ("a", "b", "rare"))
+
+    with pytest.raises(WrongUse, match="class 'rare', which has 0"):
+        open_taken(tmp_path).batch("train", SourceOptions(labelled=0))
+    with pytest.raises(WrongUse, match="one sample of each of 3 classes at least, got 2"):
+        open_taken(tmp_path).batch("train", SourceOptions(labelled=2))
+
+
+def test_the_first_sample_may_be_the_odd_one(tmp_path):
+    summary = read([BAD["wrong_size"], *good(200)], tmp_path)
+
+    assert summary.quarantined == {"wrong_size": 1}
+
+
+def test_pixels_of_more_than_8_bits_are_not_clipped_but_refused(tmp_path):
+    deep = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(deep, "png")
+
+    summary = read([*good(200), Found("bad", deep.getvalue(), 0)], tmp_path, channels=1)
+
+    assert summary.quarantined == {"wrong_mode": 1}
+
+
+def test_names_of_samples_are_no_classes(tmp_path):
+    samples = [Found(f"s[{n}]", np.array([[n >> 8, n & 255]], np.uint8), f"name {n}") for n in range(10_001)]
+
+    with pytest.raises(Damaged, match="10001 different labels are no classes"):
+        read(samples, tmp_path, (), error_budget=0)
