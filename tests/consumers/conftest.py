@@ -11,9 +11,13 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from data.drafts import Judged, write_draft
 from data.files import canonical_json
+from data.packing import About, finish, pack_shard, plan
+from data.records import Batch, Candidates, Verdict
 from data.shards import commit, shard_name, write_shard
 from data.sidecars import SetFacts
 from data.store import Store
@@ -43,13 +47,26 @@ for number in range(int(sys.argv[2])):
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """200 grey pictures in 4 shards, with label, soft label and facts, as hardshard makes them."""
-    folder = tmp_path_factory.mktemp("images")
-    draw = np.random.default_rng(0)
-    classes = draw.integers(0, 256, (10, 28, 28))
-    pictures = [(0.7 * classes[i % 10] + 0.3 * draw.integers(0, 256, (28, 28))).astype(np.uint8) for i in range(200)]
-    write_set(folder, [f"digit {k}" for k in range(10)], [sample(i, x) for i, x in enumerate(pictures)])
+    """200 grey pictures in 4 shards, written by all of hardshard's own steps, with 20 refused ones in the manifests."""
+    folder, drafts = tmp_path_factory.mktemp("images"), tmp_path_factory.mktemp("drafts")
+    rng = torch.Generator().manual_seed(0)
+    patterns, store = torch.rand(10, 1, 28, 28, generator=rng), Store(str(folder))
+    records = [write_draft(drafts, "train", n, [judged(patterns, rng)], rng) for n in range(2)]
+    dealt = plan(drafts, records, "train", 4, seed=0)
+    shards = [pack_shard(dealt, n, store) for n in range(4)]
+    finish(dealt, shards, store, About("planted", [f"digit {k}" for k in range(10)], {"image": [1, 28, 28]}), {})
     return folder
+
+
+def judged(patterns: torch.Tensor, rng: torch.Generator) -> Judged:
+    """110 candidates, each its class's pattern and noise, the first ten refused; margins 0, 1/4, 1/2 ..."""
+    labels = torch.arange(110) % 10
+    pictures = {"image": 0.7 * patterns[labels] + 0.3 * torch.rand(110, 1, 28, 28, generator=rng)}
+    batch = Batch(tuple(f"real-{i}" for i in range(110)), pictures, labels)
+    margins = torch.arange(110) / 4
+    verdict = Verdict.of("realism", torch.arange(110) >= 10, margins)
+    soft = torch.nn.functional.one_hot(labels, 10) * 0.8 + 0.02
+    return Judged(Candidates(batch, "walk", ((),) * 110, pictures, margins + 3, margins), verdict, soft)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +80,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, environment: Callable[[str],
         key, members = sample(number, square(draw, colour))
         sound = (sounds / f"{number}.flac").read_bytes()
         samples.append((key, {**members, "txt": f"a {colour} square".encode(), "flac": sound}))
-    write_set(folder, COLOURS, samples)
+    write_pairs(folder, samples)
     return folder
 
 
@@ -81,25 +98,24 @@ def sample(number: int, picture: np.ndarray) -> tuple[str, dict[str, bytes]]:
     soft = np.full(10, 0.02, np.float32)
     soft[label] = 0.82
     np.save(npy, soft)
-    # The first margins are whole numbers: a reader that guesses types from a few samples takes them for integers.
     facts = {"label": label, "margin": number / 4, "margin_before": 3.0, "parents": "", "search": "walk"}
     members = {"cls": str(label).encode(), "json": canonical_json(facts)}
     return f"train-000000-{number:06d}", {**members, "png": png.getvalue(), "probs.npy": npy.getvalue()}
 
 
-def write_set(folder: Path, class_names: list[str], samples: list[tuple[str, dict[str, bytes]]]) -> None:
-    store, each = Store(str(folder)), len(samples) // 4
-    shards = [write_shard(store, shard_name("train", n), pack(samples[n * each : (n + 1) * each])) for n in range(4)]
+def write_pairs(folder: Path, samples: list[tuple[str, dict[str, bytes]]]) -> None:
+    store = Store(str(folder))
+    shards = [write_shard(store, shard_name("train", n), pack(samples[n * 250 :][:250])) for n in range(4)]
     facts = SetFacts(
-        name="planted",
+        name="pairs",
         split="train",
-        class_names=class_names,
-        members={extension: KINDS[extension] for extension in sorted(samples[0][1])},
-        shapes={},
+        class_names=COLOURS,
+        members=KINDS,
+        shapes={"image": [3, 32, 32]},
         shards=shards,
-        refused={"agreement": 7},
-        by_class=dict.fromkeys(class_names, len(samples) // 10),
-        by_search={"walk": len(samples)},
+        refused={},
+        by_class=dict.fromkeys(COLOURS, 100),
+        by_search={"walk": 1000},
     )
     commit(store, facts, {"seed": 0}, [])
 
@@ -184,6 +200,6 @@ def expected() -> Callable[..., int]:
 
 
 @pytest.fixture
-def contents() -> Callable[[Path], bytes]:
-    """What all members of a set hold, one after the other."""
-    return lambda folder: b"".join(content for _, content in members_of(folder))
+def contents() -> Callable[[Path, str], list[bytes]]:
+    """What the members of a set hold whose names end so, in their order."""
+    return lambda folder, end: [content for name, content in members_of(folder) if name.endswith(end)]
