@@ -7,7 +7,7 @@
     hardshard recipes                                 recipes there are, and every option with its default
     hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
     hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
-    hardshard repair runs/mine/shards --run runs/mine make it whole again, from its run or from what is left
+    hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
 """
 
 import argparse

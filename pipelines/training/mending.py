@@ -16,13 +16,20 @@ from pipelines.training.materialise import DRAFTS
 
 
 def mend(url: str, run: Path | None) -> Repair:
-    """Mend the set at `url`, with the drafts of the run that made it or without.
+    """Mend the set at `url`, from the drafts of the run that made it, or without.
+
+    Args:
+        url: the set's folder.
+        run: the run's folder; without it, the one that the set lies in, if it has drafts.
 
     Raises:
         Damaged: too much is gone; see `repair`.
         WrongUse: the run did not make this set, or somebody is writing there.
     """
     store = Store(url)
+    around = Path(url).parent
+    if run is None and (around / "run.json").is_file() and (around / DRAFTS / SHARDS).is_dir():
+        run = around
     with claim(store, f"repair of {url}"):
         if run is None:
             return repair(store)

@@ -97,14 +97,15 @@ def run(tmp_path, draft):
     return opened.folder
 
 
-def test_with_its_run_a_set_is_repaired_to_the_same_bytes(run, capsys):
+@pytest.mark.parametrize("named", [True, False])
+def test_with_its_run_a_set_is_repaired_to_the_same_bytes(run, capsys, named):
     folder = run / "shards"
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     harm(folder)
     (folder / "train-000002.tar").unlink()
     (folder / "manifest/train-000000.parquet").write_bytes(b"x")
 
-    assert main(["repair", str(folder), "--run", str(run)]) == 0
+    assert main(["repair", str(folder), *(["--run", str(run)] if named else [])]) == 0
 
     assert "14 samples in 3 shards, 0 lost" in capsys.readouterr().out
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
