@@ -24,7 +24,7 @@ from data.errors import Damaged
 from data.files import canonical_json, digest_of, write_atomically
 from data.manifest import encode_table
 from data.pixels import Refused, pixels_of
-from data.sources import PARTS, Found, Source, SourceOptions
+from data.sources import PARTS, PROBLEMS, Found, Source, SourceOptions
 
 PIXELS, SAMPLES, QUARANTINE, SUMMARY = "samples.u8", "samples.parquet", "quarantine.parquet", "source.json"
 AT_ONCE = 1000
@@ -135,7 +135,7 @@ def _looked_at(
     for found in samples:
         try:
             if found.problem:
-                raise Refused(found.problem, "the image could not be fetched")
+                raise Refused(found.problem, PROBLEMS[found.problem])
             label = _label_of(found.label, names)
             image = pixels_of(found.image, size=options.size, channels=options.channels)
             shape = shape or image.shape

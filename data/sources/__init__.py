@@ -6,18 +6,23 @@ sample and keeps those that are good, so a source is never held in memory and de
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, cast
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
 import data.sources
-from data.errors import WrongUse
+from data.errors import Damaged, WrongUse
+from data.foreign import MOST
 from data.plugins import plugin
 from data.store import Store
 
 Part = Literal["train", "validation", "test"]
 """Train: what every stage may learn from. Validation: tuning and early figures. Test: the final evaluation alone."""
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
+"""Endings of image files."""
 
 _PARTS: dict[str, Part] = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
 _PARTS |= {"dev": "validation", "test": "test", "t10k": "test"}
@@ -72,7 +77,7 @@ class Found:
         image: an encoded image, or pixels: uint8, or float in [0, 1]; (H, W), (H, W, C) or (C, H, W).
         label: the class's number or name, or None where there is none.
         part: where the source says so.
-        problem: why the image could not even be fetched, or the empty string.
+        problem: why the image could not even be fetched, one of `PROBLEMS`, or the empty string.
     """
 
     where: str
@@ -113,16 +118,61 @@ def files_of(options: SourceOptions, *endings: str) -> tuple[Store, list[str]]:
     """
     if not options.path:
         raise WrongUse(f"source.path is missing: {options.name} needs a file or folder ({', '.join(endings)})")
-    folder, _, file = options.path.rstrip("/").rpartition("/")
-    if file.endswith(endings):
-        store, names = Store(folder or "."), [file]
-        names = [name for name in names if store.has(name)]
-    else:
+    folder, slash, file = options.path.rstrip("/").rpartition("/")
+    store, names = Store(folder or slash or "."), [file]
+    if not file.lower().endswith(endings) or not store.has(file):
         store = Store(options.path)
         names = [name for name in store.names() if name.lower().endswith(endings) and not _hidden(name)]
     if not names:
         raise WrongUse(f"source.path {options.path} holds no {' or '.join(endings)} file")
     return store, names
+
+
+def stream_of(store: Store, name: str) -> BinaryIO:
+    """A file of a source, to read from its beginning.
+
+    Raises:
+        Damaged: it is no plain file, or lies outside the source's folder.
+    """
+    if problem := _problem_of(store, name):
+        raise Damaged(f"{store.where(name)}: {PROBLEMS[problem]}")
+    return store.open(name)
+
+
+def image_at(store: Store, name: str, where: str, label: int | str | None, part: Part | None) -> Found:
+    """The sample whose image is a file of its own; if that cannot be fetched, its problem says so."""
+    problem, content = _problem_of(store, name), b""
+    try:
+        content = store.read_range(name, 0, MOST + 1) if not problem and store.folder is None else content
+        content = store.read(name) if not problem and store.folder is not None else content
+    except (Damaged, OSError):
+        problem = "missing_file"
+    if len(content) > MOST:
+        problem, content = "too_large", b""
+    return Found(where, content, label, part, problem)
+
+
+PROBLEMS = {
+    "missing_file": "there is no such file, or it cannot be read",
+    "outside": "lies outside the source's folder, or is a link that leads there",
+    "too_large": f"is larger than {MOST} bytes",
+}
+
+
+def _problem_of(store: Store, name: str) -> str:
+    try:
+        path, folder = Path(store.path(name)), store.folder
+        if folder is None:
+            return ""
+        if not path.resolve().is_relative_to(folder.resolve()):
+            return "outside"
+        if not path.is_file():  # a pipe or a device would never end
+            return "missing_file"
+        return "too_large" if name.lower().endswith(IMAGES) and path.stat().st_size > MOST else ""
+    except Damaged:
+        return "outside"
+    except (OSError, ValueError):
+        return "missing_file"
 
 
 def _hidden(name: str) -> bool:

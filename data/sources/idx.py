@@ -14,7 +14,7 @@ import numpy as np
 
 from data.errors import Damaged, WrongUse
 from data.pixels import MOST_PIXELS
-from data.sources import Found, Source, SourceOptions, files_of, part_of
+from data.sources import Found, Source, SourceOptions, files_of, part_of, stream_of
 from data.store import Store
 
 _ENDINGS = ("ubyte", "ubyte.gz")
@@ -50,7 +50,7 @@ def _samples(store: Store, images: str, labels: str) -> Iterator[Found]:
 
 
 def _opened(store: Store, name: str) -> BinaryIO:
-    stream = store.open(name)
+    stream = stream_of(store, name)
     return cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if name.endswith(".gz") else stream
 
 

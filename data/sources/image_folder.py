@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from data.errors import WrongUse
-from data.sources import Found, Source, SourceOptions, files_of, in_order, part_of
+from data.sources import IMAGES, Found, Source, SourceOptions, files_of, image_at, in_order, part_of
 from data.store import Store
-
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
 
 
 def image_folder(options: SourceOptions) -> Source:
     """Classes are the folders' names, numbers in the order of numbers, others in alphabetical order."""
-    store, names = files_of(options, *_ENDINGS)
+    store, names = files_of(options, *IMAGES)
     if any("/" not in name for name in names):
         loose = next(name for name in names if "/" not in name)
         raise WrongUse(f"{store.where(loose)} lies in no class folder: expected {options.path}/<class>/<image>")
@@ -24,4 +22,4 @@ def _samples(store: Store, names: Sequence[str], *, by_part: bool) -> Iterator[F
     for name in names:
         folders = name.split("/")
         label, part = (folders[1], part_of(folders[0])) if by_part else (folders[0], None)
-        yield Found(name, store.read(name), label, part)
+        yield image_at(store, name, name, label, part)

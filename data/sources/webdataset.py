@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from data.errors import Damaged
 from data.foreign import read_members
-from data.sources import Found, Source, SourceOptions, files_of, part_of
+from data.sources import Found, Source, SourceOptions, files_of, part_of, stream_of
 from data.store import Store
 
 _IMAGES = ("png", "jpg", "jpeg", "webp")
+_READ = (*_IMAGES, "cls", "json")
+"""Of a sample's other members only the names are kept."""
 
 
 def webdataset(options: SourceOptions) -> Source:
@@ -27,16 +29,16 @@ def _grouped(store: Store, name: str) -> Iterator[tuple[str, dict[str, bytes]]]:
     """A sample's members lie side by side; its key goes up to the first dot of the file's name."""
     last, members = "", dict[str, bytes]()
     try:
-        with store.open(name) as tar:
+        with stream_of(store, name) as tar:
             for _, path, content in read_members(tar):
                 folder, _, file = path.rpartition("/")
                 stem, _, extension = file.partition(".")
                 key = f"{folder}/{stem}"
-                if members and (key != last or extension in members):
+                if members and (key != last or extension.lower() in members):
                     yield last.lstrip("/"), members
                     members = {}
                 last = key
-                members[extension.lower()] = content
+                members[extension.lower()] = content if extension.lower() in _READ else b""
     except Damaged as error:
         raise Damaged(f"{store.where(name)}: {error}") from error
     if members:
@@ -49,7 +51,7 @@ def _label(members: dict[str, bytes]) -> int | str | None:
             text = members["cls"].decode().strip()
             return int(text) if text.lstrip("-").isdigit() else text or None
         found = json.loads(members.get("json", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     label = found.get("label") if isinstance(found, dict) else None
     return label if isinstance(label, int | str) else None
