@@ -1,7 +1,9 @@
 """The manifest: one Parquet row for every candidate, kept or refused."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,18 +53,29 @@ def _cell(value: object) -> object:
     return sorted(value.items()) if isinstance(value, dict) else value
 
 
-def read_manifest(store: Store, names: Sequence[str]) -> pa.Table:
-    """The rows of several manifests of a set, one after the other.
+def read_manifest(store: Store, names: Sequence[str], columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    """The rows of several manifests of a set, one after the other; those columns alone.
 
     Raises:
         Damaged: a file is missing, is not Parquet or has other columns.
     """
-    return pa.concat_tables([_read(store, name) for name in names]) if names else SCHEMA.empty_table()
+    read = [_read(store, name, columns) for name in names]
+    return pa.concat_tables(read) if read else SCHEMA.empty_table().select(columns)
 
 
-def _read(store: Store, name: str) -> pa.Table:
+def count(store: Store, names: Sequence[str], columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
+    """How many rows have each combination of values in these columns; in memory one manifest at a time."""
+    found = Counter[tuple[Any, ...]]()
+    for name in names:
+        rows = _read(store, name, columns).group_by(columns).aggregate([([], "count_all")])
+        for *values, number in zip(*(rows[column].to_pylist() for column in (*columns, "count_all")), strict=True):
+            found[tuple(values)] += number
+    return found
+
+
+def _read(store: Store, name: str, columns: Sequence[str]) -> pa.Table:
     content = store.read(name)
     try:
-        return pq.read_table(pa.BufferReader(content), schema=SCHEMA)
+        return pq.read_table(pa.BufferReader(content), schema=SCHEMA, columns=list(columns))
     except (pa.ArrowException, OSError) as error:
         raise Damaged(f"{store.where(name)} is not a manifest ({error}): delete it and run again") from error

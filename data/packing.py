@@ -12,30 +12,29 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.drafts import MEMBERS, DraftRecord
 from data.errors import Damaged
-from data.manifest import encode_table, read_manifest
+from data.manifest import count, encode_table, read_manifest
 from data.shards import ManifestRecord, ShardSet, commit, open_for_writing, shard_name, write_manifest, write_shard
 from data.sidecars import SetFacts, ShardRecord
 from data.store import Store
 from data.tars import Packed, join
 
 Rows = np.ndarray
-"""Int64 (N,): places among all kept samples, in the order of drafts and of the samples in each."""
+"""Int32 (N,): places among all kept samples, in the order of drafts and of the samples in each."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which kept sample goes into which shard.
+    """Which kept sample goes into which shard; some 12 bytes a sample.
 
     Attributes:
         drafts: folder of the drafts.
         records: the drafts, in the order of their numbers.
         split: of the shards.
         first: int64 (D + 1,), the place of each draft's first kept sample; last, how many there are.
-        offsets, lengths: int64 (N,), where each sample lies in its draft's tar.
+        lengths: int32 (N,), bytes of each sample's block in its draft's tar.
         shards: for each shard the samples in it, in their order there.
     """
 
@@ -43,69 +42,61 @@ class Plan:
     records: Sequence[DraftRecord]
     split: str
     first: np.ndarray
-    offsets: np.ndarray
     lengths: np.ndarray
     shards: Sequence[Rows]
 
 
-def plan(drafts: Path, records: Sequence[DraftRecord], split: str, count: int, seed: int) -> Plan:
-    """Deal the kept samples of all drafts to `count` shards.
+def plan(drafts: Path, records: Sequence[DraftRecord], split: str, shards: int, seed: int) -> Plan:
+    """Deal the kept samples of all drafts to so many shards.
 
     Raises:
         Damaged: fewer samples were kept than there are to be shards.
     """
-    lengths, offsets, labels, searches = [], [], [], []
+    lengths, strata = [], []
+    numbers: dict[tuple[str, int], int] = {}
     for record in records:
         kept = _kept(drafts, record)
-        length = kept["length"].to_numpy()
-        lengths.append(length)
-        offsets.append(np.cumsum(length) - length)
-        labels.append(kept["label"].to_numpy())
-        searches.append(np.array(kept["search"].to_pylist(), dtype=object))
+        lengths.append(kept["length"].to_numpy().astype(np.int32))
+        pairs = zip(kept["search"].to_pylist(), kept["label"].to_pylist(), strict=True)
+        strata.append(np.array([numbers.setdefault(pair, len(numbers)) for pair in pairs], dtype=np.int32))
     first = np.cumsum([0, *(len(length) for length in lengths)])
-    if first[-1] < count:
-        raise Damaged(_too_few(drafts, records, int(first[-1]), count))
-    strata = _strata(np.concatenate(labels), np.concatenate(searches))
-    shards = deal(strata, count, seed)
-    return Plan(drafts, records, split, first, np.concatenate(offsets), np.concatenate(lengths), shards)
+    if first[-1] < shards:
+        raise Damaged(_too_few(drafts, records, int(first[-1]), shards))
+    by_name = {number: place for place, (_, number) in enumerate(sorted(numbers.items()))}
+    order = np.array([by_name[number] for number in range(len(numbers))], dtype=np.int32)
+    dealt = deal(order[np.concatenate(strata)], shards, seed)
+    return Plan(drafts, records, split, first, np.concatenate(lengths), dealt)
 
 
 def _kept(drafts: Path, record: DraftRecord) -> pa.Table:
-    rows = read_manifest(Store(str(drafts)), [record.manifest]).select(["accepted", "label", "search", "length"])
+    rows = read_manifest(Store(str(drafts)), [record.manifest], ["accepted", "label", "search", "length"])
     return rows.filter(rows["accepted"])
 
 
-def _too_few(drafts: Path, records: Sequence[DraftRecord], kept: int, count: int) -> str:
-    reasons = pc.unique(read_manifest(Store(str(drafts)), [record.manifest for record in records])["reason"])
-    why = ", ".join(sorted(filter(None, reasons.to_pylist())))
+def _too_few(drafts: Path, records: Sequence[DraftRecord], kept: int, wanted: int) -> str:
+    reasons = count(Store(str(drafts)), [record.manifest for record in records], ["reason"])
+    why = ", ".join(sorted(reason for (reason,) in reasons if reason))
     return (
-        f"{kept} of {sum(record.attempted for record in records)} candidates were kept, too few for {count} shards "
+        f"{kept} of {sum(record.attempted for record in records)} candidates were kept, too few for {wanted} shards "
         f"(refused: {why}); widen search.band, lower the thresholds in checks, or ask for fewer shards.count"
     )
 
 
-def _strata(labels: np.ndarray, searches: np.ndarray) -> np.ndarray:
-    _, search = np.unique(searches.astype(str), return_inverse=True)
-    _, label = np.unique(labels, return_inverse=True)
-    strata: np.ndarray = search * (label.max() + 1) + label
-    return strata
-
-
-def deal(strata: np.ndarray, count: int, seed: int) -> list[Rows]:
+def deal(strata: np.ndarray, hands: int, seed: int) -> list[Rows]:
     """Shuffle within strata, deal all out one by one, and shuffle what each got.
 
     Args:
         strata: int (N,), the stratum of each sample.
-        count: how many hands.
+        hands: among how many.
         seed: of both shuffles.
 
     Returns:
-        For each hand int64 places of its samples; hands differ by at most one, in all and within each stratum.
+        For each hand int32 places of its samples; hands differ by at most one, in all and within each stratum.
     """
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(strata))
+    shuffled = rng.permutation(np.arange(len(strata), dtype=np.int32))
     order = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    return [rng.permutation(order[hand::count]) for hand in range(count)]
+    return [rng.permutation(order[hand::hands]) for hand in range(hands)]
 
 
 def pack_shard(plan: Plan, number: int, store: Store) -> ShardRecord:
@@ -131,12 +122,14 @@ def _blocks(plan: Plan, rows: Rows) -> Iterator[tuple[int, bytes]]:
     order = np.argsort(rows, kind="stable")
     owner = np.searchsorted(plan.first, rows[order], side="right") - 1
     for draft in np.unique(owner).tolist():
-        path = plan.drafts / plan.records[draft].tar
+        path, begin = plan.drafts / plan.records[draft].tar, int(plan.first[draft])
+        lengths = plan.lengths[begin : plan.first[draft + 1]].astype(np.int64)
+        offsets = np.cumsum(lengths) - lengths
         with path.open("rb") as tar:
             for place in order[owner == draft].tolist():
-                row = rows[place]
-                tar.seek(int(plan.offsets[row]))
-                block = tar.read(length := int(plan.lengths[row]))
+                row = int(rows[place]) - begin
+                tar.seek(int(offsets[row]))
+                block = tar.read(length := int(lengths[row]))
                 if len(block) != length:
                     raise Damaged(f"{path} is cut: delete it and run the build again")
                 yield place, block
@@ -181,10 +174,14 @@ def counted(
     store: Store, split: str, about: About, shards: Sequence[ShardRecord], manifests: Sequence[ManifestRecord]
 ) -> SetFacts:
     """All that is known of a set, counted from its manifests."""
-    rows = read_manifest(store, [manifest.name for manifest in manifests]).select(["reason", "label", "search"])
-    kept = rows.filter(pc.equal(rows["reason"], ""))
-    labels, searches = (Counter(kept[column].to_pylist()) for column in ("label", "search"))
-    refused = Counter(reason for reason in rows["reason"].to_pylist() if reason)
+    rows = count(store, [manifest.name for manifest in manifests], ["reason", "label", "search"])
+    labels, searches, refused = Counter[int](), Counter[str](), Counter[str]()
+    for (reason, label, search), number in rows.items():
+        if reason:
+            refused[reason] += number
+        else:
+            labels[label] += number
+            searches[search] += number
     return SetFacts(
         name=about.name,
         split=split,
@@ -215,10 +212,11 @@ def place_manifests(plan: Plan, store: Store) -> list[ManifestRecord]:
 
 
 def _places(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
-    shard, offset = np.empty_like(plan.lengths), np.empty_like(plan.lengths)
+    shard, offset = np.empty(len(plan.lengths), np.int32), np.empty(len(plan.lengths), np.int64)
     for number, rows in enumerate(plan.shards):
+        lengths = plan.lengths[rows].astype(np.int64)
         shard[rows] = number
-        offset[rows] = np.cumsum(plan.lengths[rows]) - plan.lengths[rows]
+        offset[rows] = np.cumsum(lengths) - lengths
     return shard, offset
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from data.manifest import read_manifest
+from data.manifest import count, read_manifest
 from data.reading import read_samples
 from data.store import Store
 from pipelines.training.classifier import load_classifier
@@ -16,10 +16,9 @@ from pipelines.training.participants import EXAMINER
 
 def funnel_of(store: Store, manifests: Sequence[str]) -> dict[str, Any]:
     """By search: attempted, kept, refused by reason; read from the manifests of a set."""
-    rows = read_manifest(store, manifests).select(["search", "reason"])
     counts: dict[str, Counter[str]] = {}
-    for row in rows.to_pylist():
-        counts.setdefault(row["search"], Counter())[row["reason"]] += 1
+    for (search, reason), number in count(store, manifests, ["search", "reason"]).items():
+        counts.setdefault(search, Counter())[reason] += number
     return {
         search: {
             "attempted": reasons.total(),
@@ -32,7 +31,7 @@ def funnel_of(store: Store, manifests: Sequence[str]) -> dict[str, Any]:
 
 def margins_of_set(store: Store, manifests: Sequence[str]) -> Mapping[str, list[float]]:
     """Margins of the kept samples before and after the search, for the report's histogram."""
-    rows = read_manifest(store, manifests)
+    rows = read_manifest(store, manifests, ["accepted", "margin_before", "margin"])
     kept = rows.filter(rows["accepted"])
     return {name: kept[name].to_pylist() for name in ("margin_before", "margin")}
 
