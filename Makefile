@@ -25,4 +25,4 @@ setup: .venv/.done
 	@touch $@
 
 clean:
-	rm -rf .venv runs
+	rm -rf .venv .venv-consumers runs
