@@ -23,6 +23,8 @@ from data.sidecars import ShardRecord
 from data.store import CLAIM, INDEX, Store
 from data.tars import contents, members_of, pack
 
+COLUMNS = ("key", "accepted", "reason", "label", "search", "crc32", "shard", "offset", "length")
+"""Of the manifests: those that say what should be in the tars."""
 MANY = 20
 """Damaged members of one tar that are named one by one; more are counted."""
 
@@ -54,7 +56,7 @@ def verify(store: Store, progress: Callable[[int, int], None] = nothing, *, quic
         return [Finding(INDEX, "", str(error))]
     findings = [*_unlisted(found), *_files(found)]
     try:
-        rows = read_manifest(store, [manifest.name for manifest in found.manifests])
+        rows = read_manifest(store, [manifest.name for manifest in found.manifests], COLUMNS)
     except Damaged as error:
         rows = None
         findings += [] if findings else [Finding("manifest", "", str(error))]
