@@ -27,11 +27,12 @@ class Taken:
     def batch(self, part: Part, options: SourceOptions) -> Batch:
         """One part, in the order of keys: images float (N, C, H, W) in [0, 1], labels int64 (N,).
 
-        Of the training part the labelled ones only, those whose content's hash is highest in each class.
+        Of the training part the labelled ones only, those whose content's hash is highest in each class; as many as
+        there are where there are fewer, see `must_suffice`.
 
         Raises:
             Damaged: what was taken in is not there any more.
-            WrongUse: a class has too few training samples, or the part has none at all.
+            WrongUse: the part has no sample.
         """
         table = self._table()
         table = table.filter(pc.equal(table["part"], part))
@@ -51,25 +52,40 @@ class Taken:
             raise Damaged(f"{self.folder / SAMPLES} is damaged ({error}): delete it and run again") from error
 
 
-def _labelled(table: pa.Table, options: SourceOptions, summary: Summary) -> list[int]:
-    """Rows of the labelled training samples, as many of each class as of any other, give or take one; at least one."""
+def must_suffice(summary: Summary, labelled: int) -> None:
+    """Check that there are samples to train and to validate on, and `labelled` ones spread evenly over the classes.
+
+    Raises:
+        WrongUse: there are not.
+    """
+    if not any(summary.kept["validation"].values()):
+        raise WrongUse("the validation part of the source has no sample: see source.validation_share")
+    shares = _shares(summary, labelled)
+    if 0 < labelled < len(shares):
+        raise WrongUse(f"source.labelled takes one sample of each of {len(shares)} classes at least, got {labelled}")
+    for (name, count), wanted in zip(summary.kept["train"].items(), shares, strict=True):
+        if count < max(1, wanted):
+            raise WrongUse(
+                f"source.labelled {labelled} asks for {max(1, wanted)} training samples of class {name!r}, "
+                f"which has {count}; 0 takes all there are"
+            )
+
+
+def _shares(summary: Summary, labelled: int) -> list[int]:
+    """Labelled samples of each class: as many as of any other, give or take one; or all."""
     classes = len(summary.class_names)
-    if 0 < (few := options.labelled) < classes:
-        raise WrongUse(f"source.labelled takes one sample of each of {classes} classes at least, got {few}")
+    shares = [labelled // classes + (label < labelled % classes) for label in range(classes)]
+    return shares if labelled else list(summary.kept["train"].values())
+
+
+def _labelled(table: pa.Table, options: SourceOptions, summary: Summary) -> list[int]:
+    """Rows of the labelled training samples."""
     keys, labels = table["key"].to_pylist(), table["label"].to_pylist()
-    rows: dict[int, list[int]] = {label: [] for label in range(classes)}
+    rows: dict[int, list[int]] = {label: [] for label in range(len(summary.class_names))}
     for row in sorted(range(len(keys)), key=lambda row: place_of(keys[row], options.split_seed), reverse=True):
         rows[labels[row]].append(row)
-    chosen = []
-    for label, mine in rows.items():
-        wanted = options.labelled // classes + (label < options.labelled % classes)
-        if len(mine) < max(1, wanted):
-            raise WrongUse(
-                f"source.labelled {options.labelled} asks for {max(1, wanted)} training samples of class "
-                f"{summary.class_names[label]!r}, which has {len(mine)}; 0 takes all there are"
-            )
-        chosen += mine[:wanted] if options.labelled else mine
-    return sorted(chosen)
+    shares = _shares(summary, options.labelled)
+    return sorted(row for label, mine in rows.items() for row in mine[: shares[label]])
 
 
 def open_taken(folder: Path) -> Taken:

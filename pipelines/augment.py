@@ -8,8 +8,9 @@ from pipelines.build_shards import build_shards
 from pipelines.evaluate import evaluate
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset
 from pipelines.train_generator import train_generator
-from pipelines.train_model import train_model
+from pipelines.train_model import read_source, train_model
 from pipelines.train_robust import train_robust
+from pipelines.training.referee import must_be_comparable
 from pipelines.training.session import session
 
 
@@ -25,7 +26,9 @@ def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 
     Returns:
         The path of report.json.
     """
-    with session(recipe, run):
+    with session(recipe, run) as opened:
+        read_source(recipe, opened)
+        must_be_comparable(opened.folder, recipe.evaluation.part)
         train_model(recipe, run)
         train_generator(recipe, run)
         build_shards(recipe, run)

@@ -47,6 +47,7 @@ def render(
     template = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html")
     return template.render(
         figures=figures,
+        names=figures["source"]["class_names"],
         spread=spread,
         kept=_by_label([p for p in previews if not p.reason], each=6),
         refused=_by_reason([p for p in previews if p.reason], each=8),

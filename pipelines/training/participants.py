@@ -5,7 +5,7 @@ from typing import cast
 
 from torch import Tensor
 
-from data.errors import Damaged
+from data.errors import Damaged, WrongUse
 from data.loader import Pool
 from data.records import Batch
 from data.sources import Part, SourceOptions
@@ -39,9 +39,16 @@ def samples(run: Path, part: Part, options: SourceOptions) -> Batch:
 
 
 def shape_of(run: Path) -> ClassifierShape:
-    """The classifier's shape for the run's samples."""
+    """The classifier's shape for the run's samples.
+
+    Raises:
+        WrongUse: they have an odd number of rows or columns, which the networks cannot halve.
+    """
     summary = taken(run).summary
     channels, height, width = summary.shape
+    if height % 2 or width % 2:
+        even = max(height, width) + max(height, width) % 2
+        raise WrongUse(f"images are {height} x {width}; the networks take even sizes: --source.size {even}")
     return ClassifierShape(channels, height, width, len(summary.class_names))
 
 

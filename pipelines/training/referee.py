@@ -18,7 +18,7 @@ from data.errors import WrongUse
 from data.records import Batch
 from data.sources import Part, SourceOptions
 from pipelines.training.classifier import Classifier, load_classifier
-from pipelines.training.participants import samples
+from pipelines.training.participants import samples, taken
 from pipelines.training.progress import report
 
 FAST = ("apgd-ce", "apgd-t")
@@ -57,6 +57,23 @@ class Accuracy:
     clean: str
     robust: str
     warnings: tuple[str, ...]
+
+
+def must_be_comparable(run: Path, part: Part) -> None:
+    """Check before any work that the run's samples can be attacked at its end.
+
+    Raises:
+        WrongUse: there are fewer than four classes, or no samples to attack.
+    """
+    summary = taken(run).summary
+    classes = len(summary.class_names)
+    if classes < 4:
+        raise WrongUse(f"AutoAttack's DLR loss needs at least 4 classes, this source has {classes}: {_BUILD}")
+    if not any(summary.kept[part].values()):
+        raise WrongUse(f"the {part} part of the source has no sample: see source.{part}_share, or {_BUILD}")
+
+
+_BUILD = "`hardshard build` makes the shards without a comparison"
 
 
 def judge_robustness(run: Path, name: str, source: SourceOptions, options: EvaluationOptions, work: str) -> Accuracy:

@@ -13,10 +13,11 @@ import torch
 from data.intake import PIXELS, QUARANTINE, SAMPLES, SUMMARY
 from data.runs import Facts, Run, StageRecord
 from data.sources import fingerprint_of
+from data.taken import must_suffice
 from pipelines.recipes import Recipe
 from pipelines.training import work
 from pipelines.training.arms import ARMS, set_url
-from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
+from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
 from pipelines.training.processes import in_worker
 from pipelines.training.referee import judge_robustness
 
@@ -24,10 +25,17 @@ SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUM
 
 
 def source(recipe: Recipe, run: Run) -> StageRecord:
-    """The good samples of the source; read again when a file of it changes."""
+    """The good samples of the source; read again when a file of it changes.
+
+    Raises:
+        WrongUse: they do not suffice, or their size suits no network.
+    """
     options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
     depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
-    return run.stage("source", depends, SOURCE_FILES, partial(in_worker, work.read_source, recipe, run.folder))
+    record = run.stage("source", depends, SOURCE_FILES, partial(in_worker, work.read_source, recipe, run.folder))
+    must_suffice(taken(run.folder).summary, recipe.source.labelled)
+    shape_of(run.folder)
+    return record
 
 
 def model(recipe: Recipe, run: Run) -> StageRecord:

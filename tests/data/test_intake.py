@@ -12,7 +12,7 @@ from data.errors import Damaged, WrongUse
 from data.intake import QUARANTINE, Summary, take_in
 from data.pixels import MOST_PIXELS
 from data.sources import Found, Source, SourceOptions
-from data.taken import open_taken
+from data.taken import must_suffice, open_taken
 
 
 def noise(seed: int) -> np.ndarray:
@@ -143,7 +143,7 @@ def test_labelled_samples_are_as_many_of_each_class_and_more_of_them_contain_few
     assert Counter(few.labels.tolist()) == {0: 11, 1: 10}
     assert set(few.keys) <= set(many.keys)
     with pytest.raises(WrongUse, match=r"asks for 500 training samples of class 'a', which has"):
-        taken.batch("train", SourceOptions(labelled=1000))
+        must_suffice(taken.summary, 1000)
 
 
 def test_names_of_labels_without_names_are_numbers_or_the_labels_themselves(tmp_path):
@@ -208,9 +208,16 @@ def test_a_class_without_a_training_sample_is_named(tmp_path):
     read([*good(100), Found("z", noise(999), 2, "test")], tmp_path, ("a", "b", "rare"))
 
     with pytest.raises(WrongUse, match="class 'rare', which has 0"):
-        open_taken(tmp_path).batch("train", SourceOptions(labelled=0))
+        must_suffice(open_taken(tmp_path).summary, 0)
     with pytest.raises(WrongUse, match="one sample of each of 3 classes at least, got 2"):
-        open_taken(tmp_path).batch("train", SourceOptions(labelled=2))
+        must_suffice(open_taken(tmp_path).summary, 2)
+
+
+def test_a_source_without_validation_samples_is_refused(tmp_path):
+    summary = read(good(100), tmp_path, validation_share=0)
+
+    with pytest.raises(WrongUse, match=r"no sample: see source\.validation_share"):
+        must_suffice(summary, 0)
 
 
 def test_the_first_sample_may_be_the_odd_one(tmp_path):

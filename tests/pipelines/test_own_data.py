@@ -1,0 +1,45 @@
+"""What a user's own samples must be like is said before any training."""
+
+import numpy as np
+import pytest
+
+from data.errors import WrongUse
+from data.intake import take_in
+from data.sources import Found, Source, SourceOptions
+from pipelines.training.participants import SOURCE, samples, shape_of
+from pipelines.training.referee import must_be_comparable
+
+
+def taken_in(run, classes: int, side: int = 4) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20 * classes + 1, side, side, 3), dtype=np.uint8)
+    parts = ("train", "validation")
+    found = [Found(str(n), image, n % classes, parts[n // classes % 2]) for n, image in enumerate(images)]
+    names = tuple(f"class {label}" for label in range(classes))
+    take_in(Source(names, iter(found)), SourceOptions(test_share=0), run / SOURCE)
+
+
+def test_the_classifier_gets_the_shape_and_classes_of_the_samples(tmp_path):
+    taken_in(tmp_path, classes=5)
+
+    shape = shape_of(tmp_path)
+
+    assert (shape.channels, shape.height, shape.width, shape.classes) == (3, 4, 4, 5)
+    assert samples(tmp_path, "train", SourceOptions(labelled=5)).inputs["image"].shape == (5, 3, 4, 4)
+
+
+def test_images_of_odd_size_are_refused_with_the_option_that_mends_it(tmp_path):
+    taken_in(tmp_path, classes=2, side=27)
+
+    with pytest.raises(WrongUse, match=r"images are 27 x 27; the networks take even sizes: --source\.size 28"):
+        shape_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"), [(3, "at least 4 classes, this source has 3"), (4, "the test part of the source has no")]
+)
+def test_what_cannot_be_attacked_at_the_end_is_refused_at_the_beginning(classes, message, tmp_path):
+    taken_in(tmp_path, classes)
+
+    with pytest.raises(WrongUse, match=message):
+        must_be_comparable(tmp_path, "test")
