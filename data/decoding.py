@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -75,18 +76,32 @@ def _labels(found: Sequence[bytes], facts: Mapping[str, object], expected: list[
 
 
 def _facts(found: Sequence[bytes], facts: Mapping[str, object], expected: list[int] | None, quick: bool) -> Found:
-    fields: list[str] | None = None
-    for row, content in enumerate(found):
-        try:
-            value = json.loads(content)
-        except ValueError as error:
-            yield row, f"no JSON: {error}"
-            continue
-        fields = fields or list(value)
-        if list(value) != fields:
+    values = _parsed(found)
+    fields = list(values[0]) if values else []
+    for row, value in enumerate(values):
+        if "" in value:
+            yield row, f"no JSON: {value['']}"
+        elif list(value) != fields:
             yield row, f"its fields are {', '.join(value)}, others' {', '.join(fields)}"
         elif expected is not None and value.get("label") != expected[row]:
             yield row, f"its label is {value.get('label')}, but {expected[row]} in the manifest"
+
+
+def _parsed(found: Sequence[bytes]) -> list[dict[str, object]]:
+    """The objects, parsed together where all are sound; {"": why} for one that is not."""
+    with suppress(ValueError):
+        values = json.loads(b"[" + b",".join(found) + b"]")
+        if len(values) == len(found) and all(isinstance(value, dict) for value in values):
+            return cast(list[dict[str, object]], values)
+    return [_object(content) for content in found]
+
+
+def _object(content: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        return {"": error}
+    return value if isinstance(value, dict) else {"": f"{type(value).__name__}, not an object"}
 
 
 def _images(found: Sequence[bytes], facts: Mapping[str, object], expected: list[int] | None, quick: bool) -> Found:

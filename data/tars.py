@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from data.errors import Damaged
 
 BLOCK = 512
@@ -151,6 +153,8 @@ def contents(tar: bytes | memoryview) -> list[Member]:
     Raises:
         Damaged: it is cut, padded otherwise, or holds anything but plain members; the message names the byte.
     """
+    if (found := _contents_at_once(tar)) is not None:
+        return found
     found, place = [], 0
     while tar[place : place + 1] != b"\0":
         found.append(_member_at(tar, place))
@@ -158,6 +162,33 @@ def contents(tar: bytes | memoryview) -> list[Member]:
     if bytes(tar[place : place + 2 * RECORD]) != _end(place):
         raise Damaged(f"no proper end after byte {place}: cut or padded")
     return found
+
+
+def _contents_at_once(tar: bytes | memoryview) -> list[Member] | None:
+    """What `contents` finds, by arithmetic on all blocks together; None where anything is out of the ordinary."""
+    if len(tar) % BLOCK or len(tar) < 2 * BLOCK:
+        return None
+    blocks = np.frombuffer(tar, np.uint8).reshape(-1, BLOCK)
+    (places,) = np.nonzero((blocks[:, 257:263] == np.frombuffer(b"ustar\0", np.uint8)).all(1))
+    headers = blocks[places]
+    digits = headers[:, 124:135].astype(np.int64) - ord("0")
+    sizes = digits @ (8 ** np.arange(10, -1, -1))
+    ends = places + 1 + -(-sizes // BLOCK)
+    plain = headers.copy()
+    plain[:, :100], plain[:, 124:135], plain[:, 148:154] = 0, 0, 0
+    template = np.frombuffer(bytes(100) + _BEFORE_SIZE + bytes(11) + _AFTER_SIZE + bytes(6) + _AFTER_SUM, np.uint8)
+    sums = headers.sum(1, dtype=np.int64) - headers[:, 148:156].sum(1, dtype=np.int64) + 8 * ord(" ")
+    told = (headers[:, 148:154].astype(np.int64) - ord("0")) @ (8 ** np.arange(5, -1, -1))
+    sound = (digits >= 0).all() and (digits < 8).all() and (plain == template).all() and (sums == told).all()
+    if not sound or not np.array_equal(places, np.concatenate([[0], ends[:-1]])[: len(places)]):
+        return None
+    end = int(ends[-1]) * BLOCK if len(ends) else 0
+    if bytes(tar[end : end + 2 * RECORD]) != _end(end):
+        return None
+    names = [name.decode("latin-1") for name in np.ascontiguousarray(headers[:, :100]).view("S100")[:, 0].tolist()]
+    if not all(map(_NAME.fullmatch, names)):
+        return None
+    return list(map(Member, names, ((places + 1) * BLOCK).tolist(), sizes.tolist()))
 
 
 def _member_at(tar: bytes | memoryview, place: int) -> Member:

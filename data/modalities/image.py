@@ -3,6 +3,7 @@
 import io
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from zlib import crc32, decompressobj
 from zlib import error as zlib_error
 
@@ -65,18 +66,22 @@ def check(content: bytes, shape: Sequence[int], *, quick: bool = False) -> None:
         end = place + 8 + length
         if crc32(content[place + 4 : end]) != int.from_bytes(content[end : end + 4]) or end + 4 > len(content):
             raise Damaged(f"a PNG whose chunk at byte {place} is damaged")
-        if kind == b"IDAT":
+        if kind == b"IDAT" and not quick:
             stream.append(content[place + 8 : end])
         header = header or content[place:end]
         place = end + 4
     if content[:8] != SIGNATURE or kind != b"IEND" or place != len(content):
         raise Damaged("no whole PNG")
     channels, height, width = shape
-    plain = struct.pack(">I4sIIBBBBB", 13, b"IHDR", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    if header != plain:
+    if header != _plain_header(channels, height, width):
         raise Damaged(f"a PNG of another kind than 8 bit, {channels} channels, {height} x {width}")
     if not quick:
         _check_pixels(b"".join(stream), height, 1 + width * channels)
+
+
+@lru_cache
+def _plain_header(channels: int, height: int, width: int) -> bytes:
+    return struct.pack(">I4sIIBBBBB", 13, b"IHDR", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
 
 
 def _check_pixels(stream: bytes, height: int, row: int) -> None:
