@@ -146,7 +146,8 @@ class Store:
         """A digest that changes when a file here is added, removed or written; no content is read."""
         fs, root = self._opened
         found = fs.find(root.rstrip("/"), detail=True)
-        rows = [(path, info["size"], str(info.get("ETag", info.get("mtime")))) for path, info in found.items()]
+        marks = ("ETag", "mtime", "LastModified", "created")  # what file systems tell of a file's last writing
+        rows = [(path, info["size"], *(str(info.get(mark)) for mark in marks)) for path, info in found.items()]
         return digest_of([[path.removeprefix(root), *row] for path, *row in sorted(rows)])
 
     def remove(self, name: str) -> None:

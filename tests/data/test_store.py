@@ -112,3 +112,13 @@ def test_the_claim_of_another_host_is_not_taken(store):
         claim(store, "the run in /runs/b").__enter__()
     with claim(store, "the run in /runs/a"):
         pass
+
+
+def test_a_fingerprint_changes_with_any_file(store):
+    store.write("a", b"1")
+    seen = {store.fingerprint(), store.fingerprint()}
+    for change in (lambda: store.write("a", b"2"), lambda: store.write("b/c", b""), lambda: store.remove("a")):
+        change()
+        seen.add(store.fingerprint())
+
+    assert len(seen) == 4
