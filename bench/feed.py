@@ -25,7 +25,7 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 from bench.shards import samples_of
-from data.feed import Feed
+from data.feed import Feed, FeedOptions
 from data.shards import commit, shard_name, write_shard
 from data.sidecars import SetFacts
 from data.store import Store
@@ -51,7 +51,7 @@ def make_set(folder: Path) -> list[str]:
 
 def by_us(folder: Path, *, decode: bool, workers: int = 0) -> int:
     """Ours, shuffled over all samples, in batches of 64."""
-    feed = Feed([str(folder)], batch_size=64, decode=decode)
+    feed = Feed([str(folder)], FeedOptions(batch_size=64, decode=decode))
     return sum(len(batch.keys) for batch in DataLoader(feed, batch_size=None, num_workers=workers))
 
 

@@ -1,6 +1,6 @@
 """Feeds a trainer from shard sets: mixed at exact shares, shuffled over whole sets, resumed anywhere.
 
-    feed = Feed(["runs/real", "runs/digits/shards"], shares=(0.3, 0.7), batch_size=64, seed=0)
+    feed = Feed(["runs/real", "runs/digits/shards"], FeedOptions(batch_size=64, shares=(0.3, 0.7)))
     loader = DataLoader(feed, batch_size=None, num_workers=4)
     for batch in loader:                       # each time another epoch
         ...
@@ -12,6 +12,7 @@ batches in the same order.
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,36 @@ from data.modalities import image
 from data.opened import Members, OpenSet, open_for_reading
 
 MOST_WORKERS = 128
+
+
+@dataclass(frozen=True)
+class FeedOptions:
+    """How sets are fed to one rank.
+
+    Attributes:
+        batch_size: at most; batches of an epoch differ by one sample where it does not divide it.
+        seed: of the order.
+        shares: of each set, summing to 1: an epoch passes the first set once. Empty: all samples once an epoch.
+        rank, world: this process of the distributed training, and how many there are.
+        decode: tensors; otherwise members as bytes.
+        classes: for soft labels of sets that have none; by default what the indexes say.
+        cache: folder on this machine for tars of URLs.
+        verify: compare each tar's SHA-256 with the index when opening.
+    """
+
+    batch_size: int
+    seed: int = 0
+    shares: Sequence[float] = ()
+    rank: int = 0
+    world: int = 1
+    decode: bool = True
+    classes: int = 0
+    cache: Path | None = None
+    verify: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise WrongUse(f"rank must lie in [0, {self.world}), got {self.rank}")
 
 
 class RawBatch(NamedTuple):
@@ -73,44 +104,20 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
     is the next epoch. No decoder of pickles is anywhere near.
     """
 
-    def __init__(
-        self,
-        urls: Sequence[str],
-        *,
-        batch_size: int,
-        seed: int = 0,
-        shares: Sequence[float] = (),
-        rank: int = 0,
-        world: int = 1,
-        decode: bool = True,
-        classes: int = 0,
-        cache: Path | None = None,
-        verify: bool = True,
-    ) -> None:
-        """Open the sets.
-
-        Args:
-            urls: folders of shard sets or of plain tars, or URLs.
-            batch_size: at most; batches of an epoch differ by one sample where it does not divide it.
-            seed: of the order.
-            shares: of each set, summing to 1: an epoch passes the first set once. Empty: all samples once an epoch.
-            rank, world: this process of the distributed training, and how many there are.
-            decode: tensors; otherwise members as bytes.
-            classes: for soft labels of sets that have none; by default what the indexes say.
-            cache: folder on this machine for tars of URLs.
-            verify: compare each tar's SHA-256 with the index when opening.
+    def __init__(self, urls: Sequence[str], options: FeedOptions) -> None:
+        """Open the sets: folders of shard sets or of plain tars, or URLs.
 
         Raises:
             Damaged: a set is unfinished or damaged.
             WrongUse: shares, batch_size or rank do not fit.
         """
-        if not 0 <= rank < world:
-            raise WrongUse(f"rank must lie in [0, {world}), got {rank}")
-        self.sets: list[OpenSet] = [open_for_reading(url, cache, verify=verify) for url in urls]
-        self.classes = classes or max(opened.classes for opened in self.sets)
-        self.mixture = Mixture(tuple(map(len, self.sets)), tuple(shares), batch_size, seed, world)
-        self.rank, self.decode = rank, decode
-        self.digest = digest_of([[opened.digest for opened in self.sets], list(shares), batch_size * world, seed])
+        self.sets: list[OpenSet] = [open_for_reading(url, options.cache, verify=options.verify) for url in urls]
+        self.classes = options.classes or max(opened.classes for opened in self.sets)
+        sizes = tuple(map(len, self.sets))
+        self.mixture = Mixture(sizes, tuple(options.shares), options.batch_size, options.seed, options.world)
+        self.rank, self.decode = options.rank, options.decode
+        digests = [opened.digest for opened in self.sets]
+        self.digest = digest_of([digests, list(options.shares), options.batch_size * options.world, options.seed])
         # Shared with worker processes: where to start, and how many iterations each worker has begun; a row for each
         # number of workers, since those of another number are at rest and their counts stand still.
         self._start = _shared(2)

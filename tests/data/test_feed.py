@@ -12,7 +12,7 @@ import webdataset
 from torch.utils.data import DataLoader
 
 from data.errors import Damaged, WrongUse
-from data.feed import Feed
+from data.feed import Feed, FeedOptions
 from data.modalities import image
 from data.opened import open_for_reading
 from data.shards import commit, shard_name, write_shard
@@ -54,7 +54,7 @@ def test_an_epoch_of_all_ranks_loses_and_doubles_no_sample_and_ranks_have_as_man
     draw = random.Random(seed)
     world, batch_size = draw.randint(1, 4), draw.randint(2, 20)
 
-    feeds = [Feed(urls, batch_size=batch_size, seed=seed, rank=rank, world=world) for rank in range(world)]
+    feeds = [Feed(urls, FeedOptions(batch_size=batch_size, seed=seed, rank=rank, world=world)) for rank in range(world)]
     batches = [keys_of(feed) for feed in feeds]
 
     assert {len(mine) for mine in batches} == {len(feeds[0])}
@@ -67,7 +67,7 @@ def test_an_epoch_of_all_ranks_loses_and_doubles_no_sample_and_ranks_have_as_man
 
 
 def test_shares_are_exact_and_a_small_set_comes_again_without_loss(urls):
-    feed = Feed(urls, batch_size=10, shares=(0.31, 0.2, 0.4, 0.09), seed=3)
+    feed = Feed(urls, FeedOptions(batch_size=10, shares=(0.31, 0.2, 0.4, 0.09), seed=3))
 
     epochs = [keys_of(feed) for _ in range(3)]
 
@@ -80,22 +80,22 @@ def test_shares_are_exact_and_a_small_set_comes_again_without_loss(urls):
 
 
 def test_each_epoch_has_another_order_and_the_same_seed_the_same(urls):
-    feed, again = (Feed(urls, batch_size=8, seed=5) for _ in range(2))
+    feed, again = (Feed(urls, FeedOptions(batch_size=8, seed=5)) for _ in range(2))
 
     one, two = keys_of(feed), keys_of(feed)
 
     assert one != two
     assert [keys_of(again), keys_of(again)] == [one, two]
-    assert keys_of(Feed(urls, batch_size=8, seed=6)) != one
+    assert keys_of(Feed(urls, FeedOptions(batch_size=8, seed=6))) != one
 
 
 @pytest.mark.parametrize("persistent", [False, True])
 def test_any_number_of_workers_gives_the_same_batches_epoch_after_epoch(urls, persistent):
-    expected = Feed(urls, batch_size=9, seed=1)
+    expected = Feed(urls, FeedOptions(batch_size=9, seed=1))
     epochs = [keys_of(expected) for _ in range(3)]
 
     for workers in (1, 2, 3):
-        feed = Feed(urls, batch_size=9, seed=1)
+        feed = Feed(urls, FeedOptions(batch_size=9, seed=1))
         loader = DataLoader(feed, batch_size=None, num_workers=workers, persistent_workers=persistent)
         assert [[batch.keys for batch in loader] for _ in range(3)] == epochs, workers
         assert len(loader) == len(epochs[0])
@@ -103,16 +103,16 @@ def test_any_number_of_workers_gives_the_same_batches_epoch_after_epoch(urls, pe
 
 @pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 3), (3, 0), (1, 1)])
 def test_a_trainer_goes_on_in_the_middle_of_an_epoch_with_another_number_of_workers(urls, before, after):
-    whole = Feed(urls, batch_size=7, seed=2)
+    whole = Feed(urls, FeedOptions(batch_size=7, seed=2))
     epochs = [keys_of(whole) for _ in range(3)]
-    feed = Feed(urls, batch_size=7, seed=2)
+    feed = Feed(urls, FeedOptions(batch_size=7, seed=2))
     keys_of(feed, before)
     for number, batch in enumerate(DataLoader(feed, batch_size=None, num_workers=before)):
         state = json.loads(json.dumps(feed.state_after(batch)))
         if number == 4:
             break
 
-    resumed = Feed(urls, batch_size=7, seed=2)
+    resumed = Feed(urls, FeedOptions(batch_size=7, seed=2))
     resumed.resume(state)
 
     assert keys_of(resumed, after) == epochs[1][5:]
@@ -120,27 +120,27 @@ def test_a_trainer_goes_on_in_the_middle_of_an_epoch_with_another_number_of_work
 
 
 def test_after_the_last_batch_of_an_epoch_comes_the_next_epoch(urls):
-    feed = Feed(urls, batch_size=7, seed=2)
+    feed = Feed(urls, FeedOptions(batch_size=7, seed=2))
     *_, last = feed
     expected = keys_of(feed)
 
-    resumed = Feed(urls, batch_size=7, seed=2)
+    resumed = Feed(urls, FeedOptions(batch_size=7, seed=2))
     resumed.resume(feed.state_after(last))
 
     assert keys_of(resumed) == expected
 
 
 def test_the_state_of_another_feed_is_refused(urls):
-    state = Feed(urls, batch_size=7).state_after(next(iter(Feed(urls, batch_size=7))))
+    state = Feed(urls, FeedOptions(batch_size=7)).state_after(next(iter(Feed(urls, FeedOptions(batch_size=7)))))
 
-    for other in (Feed(urls[:2], batch_size=7), Feed(urls, batch_size=8), Feed(urls, batch_size=7, seed=1)):
+    for some, batch_size, seed in ((urls[:2], 7, 0), (urls, 8, 0), (urls, 7, 1)):
         with pytest.raises(WrongUse, match="another feed"):
-            other.resume(state)
+            Feed(some, FeedOptions(batch_size=batch_size, seed=seed)).resume(state)
 
 
 def test_batches_are_tensors_or_members_on_request(urls):
-    decoded = next(iter(Feed(urls, batch_size=6)))
-    raw = next(iter(Feed(urls, batch_size=6, decode=False)))
+    decoded = next(iter(Feed(urls, FeedOptions(batch_size=6))))
+    raw = next(iter(Feed(urls, FeedOptions(batch_size=6, decode=False))))
 
     assert decoded.images.shape == (6, 1, 2, 2)
     assert decoded.labels.tolist() == [1] * 6
@@ -165,13 +165,13 @@ def plain(tmp_path) -> str:
 
 
 def test_plain_tars_of_others_are_mixed_in_with_one_hot_labels(urls, plain):
-    feed = Feed([plain, urls[0]], shares=(0.5, 0.5), batch_size=10, classes=3)
-    raw = Feed([plain], batch_size=5, decode=False)
+    feed = Feed([plain, urls[0]], FeedOptions(batch_size=10, shares=(0.5, 0.5), classes=3))
+    raw = Feed([plain], FeedOptions(batch_size=5, decode=False))
 
     with pytest.raises(Damaged, match=r"ValueError|RuntimeError"):  # soft labels of 2 and of 3 classes
         list(feed)
     seen = [key for batch in raw for key in batch.keys]
-    batch = next(iter(Feed([plain], batch_size=25, classes=3)))
+    batch = next(iter(Feed([plain], FeedOptions(batch_size=25, classes=3))))
 
     assert sorted(seen) == [sample("real", number)[0] for number in range(25)]
     assert torch.equal(batch.soft_labels.argmax(1), batch.labels)
@@ -185,13 +185,13 @@ def test_a_damaged_shard_is_refused_when_the_feed_is_opened(urls):
     path.write_bytes(content)
 
     with pytest.raises(Damaged, match=r"b/train-000001\.tar is damaged"):
-        Feed(urls, batch_size=4)
+        Feed(urls, FeedOptions(batch_size=4))
 
 
 def test_an_unfinished_set_and_an_empty_folder_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(WrongUse, match="holds no tar"):
-        Feed([str(tmp_path / "empty")], batch_size=4)
+        Feed([str(tmp_path / "empty")], FeedOptions(batch_size=4))
 
 
 @pytest.mark.parametrize(
@@ -221,18 +221,18 @@ def test_a_pickled_soft_label_is_refused(tmp_path):
     (tmp_path / "x.tar").write_bytes(pack([("a", members)]).content)
 
     with pytest.raises(Damaged, match="Python objects"):
-        next(iter(Feed([str(tmp_path)], batch_size=1, classes=2)))
+        next(iter(Feed([str(tmp_path)], FeedOptions(batch_size=1, classes=2))))
 
 
 def test_a_set_at_a_url_is_fetched_once_and_checked(tmp_path):
     store = Store("memory://feeds/set")
     make_set(store, "a", 20)
     with pytest.raises(WrongUse, match="give `cache`"):
-        Feed([store.url], batch_size=4)
+        Feed([store.url], FeedOptions(batch_size=4))
 
-    first = keys_of(Feed([store.url], batch_size=4, cache=tmp_path))
+    first = keys_of(Feed([store.url], FeedOptions(batch_size=4, cache=tmp_path)))
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
-    assert keys_of(Feed([store.url], batch_size=4, cache=tmp_path)) == first
+    assert keys_of(Feed([store.url], FeedOptions(batch_size=4, cache=tmp_path))) == first
     assert kept == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.tar")}
 
     next(iter(kept)).unlink()
@@ -240,10 +240,10 @@ def test_a_set_at_a_url_is_fetched_once_and_checked(tmp_path):
         if name.endswith(".tar"):
             store.write(name, store.read(name)[:-1])
     with pytest.raises(Damaged, match="is damaged"):
-        Feed([store.url], batch_size=4, cache=tmp_path)
+        Feed([store.url], FeedOptions(batch_size=4, cache=tmp_path))
 
 
 @pytest.mark.parametrize(("rank", "world"), [(1, 1), (-1, 2)])
 def test_a_rank_out_of_range_is_wrong_use(urls, rank, world):
     with pytest.raises(WrongUse, match="rank must lie in"):
-        Feed(urls, batch_size=4, rank=rank, world=world)
+        Feed(urls, FeedOptions(batch_size=4, rank=rank, world=world))
