@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import cast
 
 import data.sidecars
@@ -65,22 +66,29 @@ def shard_name(split: str, number: int) -> str:
 
 def write_shard(store: Store, name: str, packed: Packed) -> ShardRecord:
     """Put a tar and its sidecars into a set that is not finished yet."""
-    return _recorded(store, name, packed, store.write(name, packed.content))
+    written = store.write_all({name: packed.content, **_beside(name, packed)})
+    return _recorded(name, packed, written.pop(name), written)
 
 
 def write_sidecars(store: Store, name: str, packed: Packed) -> ShardRecord:
     """Put what belongs beside a tar that lies in its set already."""
-    return _recorded(store, name, packed, hashlib.sha256(packed.content).hexdigest())
+    return _recorded(
+        name, packed, hashlib.sha256(packed.content).hexdigest(), store.write_all(_beside(name, packed))
+    )
 
 
-def _recorded(store: Store, name: str, packed: Packed, sha256: str) -> ShardRecord:
+def _beside(name: str, packed: Packed) -> dict[str, bytes]:
     files = {file: content for part in _sidecars() for file, content in part.of_shard(name, packed).items()}
+    return dict(sorted(files.items()))
+
+
+def _recorded(name: str, packed: Packed, sha256: str, sidecars: Mapping[str, str]) -> ShardRecord:
     return ShardRecord(
         tar=name,
         samples=len(packed.starts) - 1,
         bytes=len(packed.content),
         sha256=sha256,
-        sidecars={file: store.write(file, content) for file, content in sorted(files.items())},
+        sidecars=sidecars,
     )
 
 
@@ -116,7 +124,7 @@ def commit(
         Damaged: an index is there already, so somebody else finished the set meanwhile.
     """
     files = {file: content for part in _sidecars() for file, content in part.of_set(facts).items()}
-    sidecars = {file: store.write(file, content) for file, content in sorted(files.items())}
+    sidecars = store.write_all(dict(sorted(files.items())))
     index = _index(facts, more, manifests, sidecars)
     finished = _parsed(store, index)
     listed = {name for name, _ in finished.digests()}
@@ -130,9 +138,9 @@ def commit(
     return finished
 
 
-def _sidecars() -> Iterator[Sidecar]:
-    for name in plugin_names(data.sidecars):
-        yield cast(Sidecar, plugin(data.sidecars, name))
+@lru_cache
+def _sidecars() -> tuple[Sidecar, ...]:
+    return tuple(cast(Sidecar, plugin(data.sidecars, name)) for name in plugin_names(data.sidecars))
 
 
 def _index(

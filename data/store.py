@@ -9,7 +9,7 @@ import errno
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from data.errors import Damaged, WrongUse
-from data.files import digest_of, sha256_of, write_atomically
+from data.files import digest_of, sha256_of, write_atomically, write_together
 
 CLAIM = ".claim"
 """The file that says who is writing here; it is gone when the set is finished."""
@@ -71,11 +71,17 @@ class Store:
 
     def write(self, name: str, content: bytes) -> str:
         """Put a whole file in one step and return its SHA-256 in hex."""
-        path = self.path(name)
+        return self.write_all({name: content})[name]
+
+    def write_all(self, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Put several whole files, each in one step, and return their SHA-256 in hex by name."""
+        paths = {name: self.path(name) for name in files}
         if self.folder is not None:
-            return write_atomically(Path(path), content)
-        self._opened[0].pipe_file(path, content)
-        return hashlib.sha256(content).hexdigest()
+            written = write_together({Path(paths[name]): content for name, content in files.items()})
+            return {name: written[Path(path)] for name, path in paths.items()}
+        for name, content in files.items():
+            self._opened[0].pipe_file(paths[name], content)
+        return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def create(self, name: str, content: bytes) -> bool:
         """Put a file unless there is one of that name; whether it was put. Of several writers one succeeds."""

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Mapping
 
 import pytest
 
@@ -99,25 +100,25 @@ def test_a_repair_that_breaks_off_anywhere_is_taken_up_again(shard_set, tmp_path
     whole = tmp_path / "whole"
     shutil.copytree(shard_set, whole)
     lost = set(repair(Store(str(whole))).lost)
-    write, steps = Store.write, 0
+    write, steps = Store.write_all, 0
     while True:
         steps += 1
         copy = tmp_path / f"copy{steps}"
         shutil.copytree(shard_set, copy)
         left = steps
 
-        def failing(store: Store, name: str, content: bytes) -> str:
+        def failing(store: Store, files: Mapping[str, bytes]) -> dict[str, str]:
             nonlocal left
             left -= 1
             if not left:
                 raise OSError("disk full")
-            return write(store, name, content)
+            return write(store, files)
 
-        monkeypatch.setattr(Store, "write", failing)
+        monkeypatch.setattr(Store, "write_all", failing)
         try:
             repair(Store(str(copy)))
         except OSError:
-            monkeypatch.setattr(Store, "write", write)
+            monkeypatch.setattr(Store, "write_all", write)
             again = repair(Store(str(copy)))
             assert set(again.lost) == lost, steps
             assert verify(Store(str(copy))) == [], steps
