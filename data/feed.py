@@ -10,10 +10,8 @@ What a batch holds follows from (seed, epoch, step) alone (data/mixing.py), so a
 batches in the same order.
 """
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,13 +20,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from data.errors import Damaged, WrongUse
+from data.blocks import Members
+from data.epochs import Epochs
+from data.errors import WrongUse
 from data.files import digest_of
 from data.mixing import Mixture
-from data.modalities import image
-from data.opened import Members, OpenSet, open_for_reading
-
-MOST_WORKERS = 128
+from data.opened import OpenSet, open_for_reading
+from data.tensors import tensors_of
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,11 @@ class FeedOptions:
             raise WrongUse(f"rank must lie in [0, {self.world}), got {self.rank}")
 
 
-class RawBatch(NamedTuple):
+@dataclass(frozen=True)
+class RawBatch:
     """Samples as they lie in the tars.
+
+    No tuple, since a DataLoader would go through every member of it.
 
     Attributes:
         epoch, step: which batch of which epoch this is; step counts this rank's batches from 0.
@@ -100,8 +101,9 @@ class FedBatch(NamedTuple):
 class Feed(IterableDataset[RawBatch | FedBatch]):
     """Batches of one or more shard sets, for one rank; see the module's example.
 
-    Iterate it through a DataLoader with `batch_size=None`, with or without workers, persistent or not; each iteration
-    is the next epoch. No decoder of pickles is anywhere near.
+    Iterate it through a DataLoader with `batch_size=None`, with or without workers, persistent or not, from any start
+    method; each iteration is the next epoch, also after one that was broken off (one dropped before its first batch
+    may not count). No decoder of pickles is anywhere near.
     """
 
     def __init__(self, urls: Sequence[str], options: FeedOptions) -> None:
@@ -118,10 +120,7 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
         self.rank, self.decode = options.rank, options.decode
         digests = [opened.digest for opened in self.sets]
         self.digest = digest_of([digests, list(options.shares), options.batch_size * options.world, options.seed])
-        # Shared with worker processes: where to start, and how many iterations each worker has begun; a row for each
-        # number of workers, since those of another number are at rest and their counts stand still.
-        self._start = _shared(2)
-        self._begun = _shared(MOST_WORKERS + 1, MOST_WORKERS)
+        self._epochs = Epochs()
 
     def __len__(self) -> int:
         """Batches of a whole epoch, for each rank."""
@@ -131,15 +130,8 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
         """The next epoch, or what is left of it after `resume`; within a worker, every n-th batch."""
         worker = get_worker_info()
         count, number = (worker.num_workers, worker.id) if worker else (1, 0)
-        if count > MOST_WORKERS:
-            raise WrongUse(f"at most {MOST_WORKERS} workers, got {count}")
-        row = count if worker else 0
-        others = self._begun.amax(1)  # one look: workers of this row count on meanwhile
-        before = int(others.sum() - others[row] + self._begun[row, number])
-        self._begun[row, number] += 1
-        first = int(self._start[1]) if before == 0 else 0
-        for step in range(first + number, len(self), count):
-            yield self.batch(int(self._start[0]) + before, step)
+        epoch, first = self._epochs.begin()
+        return (self.batch(epoch, step) for step in range(first + number, len(self), count))
 
     def batch(self, epoch: int, step: int) -> RawBatch | FedBatch:
         """This rank's batch of one step.
@@ -155,15 +147,8 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
                 keys[place], members[place] = found
         if not self.decode:
             return RawBatch(epoch, step, keys, torch.from_numpy(parts), members)
-        try:
-            images = torch.stack([_image(each) for each in members])
-            labels = [int(each["cls"]) for each in members]
-            soft = [_soft(each, label, self.classes) for each, label in zip(members, labels, strict=True)]
-            soft_labels = torch.from_numpy(np.stack(soft))
-        except (KeyError, ValueError, RuntimeError, Damaged) as error:
-            where = ", ".join(f"{self.sets[part].url} {key}" for part, key in zip(parts.tolist(), keys, strict=True))
-            raise Damaged(f"one of these samples does not decode ({error!r}): {where}") from error
-        return FedBatch(epoch, step, keys, torch.from_numpy(parts), images, torch.tensor(labels), soft_labels)
+        tensors = tensors_of(members, self.classes, lambda place: f"{self.sets[parts[place]].url}, {keys[place]}")
+        return FedBatch(epoch, step, keys, torch.from_numpy(parts), *tensors)
 
     def state_after(self, batch: RawBatch | FedBatch) -> Mapping[str, int | str]:
         """Where to go on after a batch that was trained on: JSON."""
@@ -175,42 +160,7 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
         Raises:
             WrongUse: the state is of other sets, shares, seed or samples a step.
         """
-        if state["feed"] != self.digest:
+        if state.get("feed") != self.digest:
             raise WrongUse("the state is of another feed: other sets, shares, seed, or batch_size x world")
         epoch, step = int(state["epoch"]), int(state["step"])
-        self._start[0], self._start[1] = (epoch, step) if step < len(self) else (epoch + 1, 0)
-        self._begun.zero_()
-
-
-def _shared(*shape: int) -> Tensor:
-    zeros = torch.zeros(shape, dtype=torch.int64)
-    zeros.share_memory_()  # type: ignore[no-untyped-call]
-    return zeros
-
-
-def _image(members: Members) -> Tensor:
-    return image.decode(members[image.extension])
-
-
-def _soft(members: Members, label: int, classes: int) -> np.ndarray:
-    content = members.get("probs.npy")
-    if content is None:
-        if not 0 <= label < classes:
-            raise ValueError(f"label {label} of {classes} classes: give `classes`")
-        one_hot: np.ndarray = np.eye(classes, dtype=np.float32)[label]
-        return one_hot
-    size = 10 + int.from_bytes(content[8:10], "little")
-    kind, shape = _npy_header(content[:size])
-    soft: np.ndarray = np.frombuffer(content, kind, offset=size).reshape(shape).astype(np.float32)
-    return soft
-
-
-@lru_cache(maxsize=64)
-def _npy_header(head: bytes) -> tuple[np.dtype, tuple[int, ...]]:
-    """Type and shape by an .npy file's header, version 1.0; the same few headers come again and again."""
-    if head[:8] != b"\x93NUMPY\x01\x00":
-        raise Damaged("no .npy file of version 1.0")
-    shape, fortran, kind = np.lib.format.read_array_header_1_0(io.BytesIO(head[8:]))
-    if kind.hasobject or fortran:
-        raise Damaged("an .npy file of Python objects, or in Fortran order")
-    return kind, shape
+        self._epochs.go_on(*((epoch, step) if step < len(self) else (epoch + 1, 0)))

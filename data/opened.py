@@ -1,82 +1,70 @@
-"""Shard sets and plain tars opened for random access: any sample by its number, from memory-mapped files.
+"""Shard sets and plain tars opened for random access: any sample by its number, read from tars on this machine.
 
 A tar at a URL is fetched whole into a local folder first, once, whoever asks, and its SHA-256 compared with the
 index's.
 """
 
 import hashlib
-import io
-import mmap
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
+from data.blocks import Members, key_of, members_of_block
 from data.errors import Damaged, WrongUse
 from data.files import digest_of, sha256_of, write_atomically
-from data.foreign import read_members
+from data.foreign import MOST, read_members
+from data.mixing import Integers
 from data.shards import read_index
+from data.sidecars import ShardRecord
 from data.store import INDEX, Store
-from data.tars import BLOCK, RECORD
 
-Members = Mapping[str, bytes]
-"""Extension -> content."""
+MOST_OPEN = 128
+"""Files a set keeps open in each process: there may be more tars than a process may have open, often 1024."""
 
 
-@dataclass(frozen=True)
-class OpenTar:
-    """One tar on this machine.
+class OpenFiles:
+    """Pieces of files, the last few files kept open; a worker process opens its own."""
 
-    Attributes:
-        path: where it lies.
-        starts: int64 (N + 1,), where each sample begins and the last one ends.
-        ours: whether it is packed as `data.tars.pack` packs, so that headers are read without parsing all of them.
-    """
-
-    path: Path
-    starts: np.ndarray
-    ours: bool
-
-    @cached_property
-    def _map(self) -> mmap.mmap:
-        with self.path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+        self._open: OrderedDict[int, FileIO] = OrderedDict()
 
     def __getstate__(self) -> dict[str, object]:
-        """What a worker process gets: it maps the file itself."""
-        return {"path": self.path, "starts": self.starts, "ours": self.ours}
+        """Nothing that is open."""
+        return {"paths": self.paths, "_open": OrderedDict()}
 
-    def sample(self, begin: int, end: int) -> tuple[str, Members]:
-        """Key and members of the sample that lies there.
+    def read(self, number: int, begin: int, end: int) -> bytes:
+        """The bytes of one file from `begin` to `end`.
 
         Raises:
-            Damaged: what lies there is no sample.
+            Damaged: the file is gone, or ends before, or they are more than `MOST`.
         """
-        block = self._map[begin:end]
-        return _ours(block) if self.ours else _foreign(block)
+        if end - begin > MOST:
+            raise Damaged(f"a sample of {end - begin} bytes, more than the {MOST} that are read")
+        try:
+            # Taken out while it is used, so that no other thread closes it.
+            file = self._open.pop(number, None) or self.paths[number].open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise Damaged("the file is gone since it was opened") from error
+        # Not through a mapping: a tar that somebody cuts now is an error here, and would kill the process there.
+        found = os.pread(file.fileno(), end - begin, begin)
+        self._open[number] = file
+        if len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)[1].close()
+        if len(found) != end - begin:
+            raise Damaged("the file has become shorter since it was opened")
+        return found
 
-
-def _ours(block: bytes) -> tuple[str, Members]:
-    """The headers of our own tars say name and size and nothing else; the tar's SHA-256 vouches for them."""
-    members, place, end = {}, 0, len(block)
-    skip = block.index(b".") + 1
-    while place < end:
-        extension = block[place + skip : block.find(b"\0", place + skip)].decode("ascii")
-        size = int(block[place + 124 : place + 135], 8)
-        place += BLOCK
-        members[extension] = block[place : place + size]
-        place += size + -size % BLOCK
-    return block[: skip - 1].decode("ascii"), members
-
-
-def _foreign(block: bytes) -> tuple[str, Members]:
-    entries = list(read_members(io.BytesIO(block + bytes(BLOCK))))
-    folder, _, file = entries[0].name.rpartition("/")
-    key = file.partition(".")[0]
-    return f"{folder}/{key}".lstrip("/"), {e.name.rpartition("/")[2].partition(".")[2]: e.content for e in entries}
+    def __del__(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 @dataclass(frozen=True)
@@ -86,31 +74,35 @@ class OpenSet:
     Attributes:
         url: for people.
         tars: in order.
+        first: int64 (tars + 1,), the number of each tar's first sample; last, of all samples.
+        places: int64 (samples + tars,), of each tar where its samples begin and, once more, where the last one ends.
         digest: of the whole: the index's, or that of the tars.
         classes: how many there are; 0 where nothing says so.
     """
 
     url: str
-    tars: Sequence[OpenTar]
+    tars: OpenFiles
+    first: Integers
+    places: Integers
     digest: str
     classes: int = 0
-    places: np.ndarray = field(init=False)
-    """Int64 (N, 3): of each sample the tar's number, where it begins, and where it ends."""
-
-    def __post_init__(self) -> None:
-        rows = [
-            np.stack([np.full(len(tar.starts) - 1, number), tar.starts[:-1], tar.starts[1:]], axis=1)
-            for number, tar in enumerate(self.tars)
-        ]
-        object.__setattr__(self, "places", np.concatenate(rows))
 
     def __len__(self) -> int:
-        return len(self.places)
+        return int(self.first[-1])
 
-    def samples(self, rows: np.ndarray) -> Iterator[tuple[str, Members]]:
-        """Key and members of the samples numbered `rows`, int64 (M,), from 0, in that order."""
-        for tar, begin, end in self.places[rows].tolist():
-            yield self.tars[tar].sample(begin, end)
+    def samples(self, rows: Integers) -> Iterator[tuple[str, Members]]:
+        """Key and members of the samples numbered `rows`, int64 (M,), from 0, in that order.
+
+        Raises:
+            Damaged: what lies at a sample's place is none; the tar is named.
+        """
+        tars = np.searchsorted(self.first, rows, side="right") - 1
+        begins, ends = self.places[rows + tars], self.places[rows + tars + 1]
+        for tar, begin, end in zip(tars.tolist(), begins.tolist(), ends.tolist(), strict=True):
+            try:
+                yield members_of_block(self.tars.read(tar, begin, end))
+            except Damaged as error:
+                raise Damaged(f"{self.tars.paths[tar]}, bytes {begin} to {end}: {error}") from error
 
 
 def open_for_reading(url: str, cache: Path | None = None, *, verify: bool = True) -> OpenSet:
@@ -133,65 +125,76 @@ def open_for_reading(url: str, cache: Path | None = None, *, verify: bool = True
 
 def _set(store: Store, cache: Path | None, *, verify: bool) -> OpenSet:
     found = read_index(store)
-    tars = []
-    for shard in found.shards:
-        path = _local(store, shard.tar, shard.sha256, cache)
+    names = found.facts.get("class_names", [])
+    places = [_listed_places(store, shard) for shard in found.shards]
+    tars = [_local(store, shard.tar, shard.sha256, cache, check=True) for shard in found.shards]
+    for path, shard in zip(tars, found.shards, strict=True):
         if verify and store.folder is not None and sha256_of(path) != shard.sha256:
             raise Damaged(f"{path} is damaged: its SHA-256 is not the one in {INDEX}; see `hardshard repair`")
-        starts = np.frombuffer(store.read(f"{shard.tar}.idx"), "<u8").astype(np.int64)
-        if len(starts) != shard.samples + 1 or starts[-1] > shard.bytes:
-            raise Damaged(f"{store.where(shard.tar)}.idx does not fit its tar; see `hardshard repair`")
-        tars.append(OpenTar(path, starts, ours=True))
-    names = found.facts.get("class_names", [])
-    return OpenSet(store.url, tars, str(found.facts["digest"]), len(names) if isinstance(names, list) else 0)
+    classes = len(names) if isinstance(names, list) else 0
+    return _joined(store.url, tars, places, str(found.facts["digest"]), classes)
+
+
+def _listed_places(store: Store, shard: ShardRecord) -> Integers:
+    """Where a shard's samples lie, as the file beside it says whose SHA-256 is in the index."""
+    name = f"{shard.tar}.idx"
+    content = store.read(name)
+    if hashlib.sha256(content).hexdigest() != shard.sidecars.get(name):
+        raise Damaged(f"{store.where(name)} is damaged: its SHA-256 is not the one in {INDEX}; see `hardshard repair`")
+    places = np.frombuffer(content, "<u8").astype(np.int64)
+    if len(places) != shard.samples + 1 or not _rise(places, shard.bytes):
+        raise Damaged(f"{store.where(name)} does not fit its tar; see `hardshard repair`")
+    return places
+
+
+def _rise(places: Integers, size: int) -> bool:
+    return bool((places >= 0).all() and (places <= size).all() and (np.diff(places) > 0).all())
 
 
 def _plain(store: Store, cache: Path | None) -> OpenSet:
     names = [name for name in store.names() if name.endswith(".tar")]
     if not names:
         raise WrongUse(f"{store.url} holds no tar")
-    tars = []
-    for name in names:
-        path = _local(store, name, digest_of([store.where(name), store.mark(name)]), cache)
-        tars.append(OpenTar(path, _starts(path), ours=False))
-    return OpenSet(store.url, tars, digest_of([[name, store.mark(name)] for name in names]))
+    marks = {name: store.mark(name) for name in names}
+    tars = [_local(store, name, digest_of([store.where(name), marks[name]]), cache, check=False) for name in names]
+    digest = digest_of(list(marks.items()))
+    return _joined(store.url, tars, [_places(path) for path in tars], digest)
 
 
-def _starts(path: Path) -> np.ndarray:
-    """Where the samples of a foreign tar begin, and the last one ends."""
-    starts, last = [], ""
+def _joined(url: str, tars: Sequence[Path], places: Sequence[Integers], digest: str, classes: int = 0) -> OpenSet:
+    first = np.cumsum([0, *(len(each) - 1 for each in places)])
+    return OpenSet(url, OpenFiles(tars), first, np.concatenate(places), digest, classes)
+
+
+def _places(path: Path) -> Integers:
+    """Where the samples of a foreign tar begin, and the last one ends; every member is read and checked."""
+    starts, end, last = list[int](), 0, ""
     try:
         with path.open("rb") as tar:
             for entry in read_members(tar):
-                folder, _, file = entry.name.rpartition("/")
-                if (key := f"{folder}/{file.partition('.')[0]}") != last:
+                if (key := key_of(entry.name)[0]) != last or not starts:
                     starts.append(entry.start)
                     last = key
+                end = tar.tell()
     except Damaged as error:
         raise Damaged(f"{path}: {error}") from error
-    size = path.stat().st_size
-    return np.array([*starts, size - _end_mark(path, size)], dtype=np.int64)
+    return np.array([*starts, end], dtype=np.int64)
 
 
-def _end_mark(path: Path, size: int) -> int:
-    """Bytes of zero blocks at the end."""
-    with path.open("rb") as tar:
-        tar.seek(max(0, size - 2 * RECORD))
-        tail = tar.read()
-    return (len(tail) - len(tail.rstrip(b"\0"))) // BLOCK * BLOCK
-
-
-def _local(store: Store, name: str, digest: str, cache: Path | None) -> Path:
+def _local(store: Store, name: str, digest: str, cache: Path | None, *, check: bool) -> Path:
+    """The tar on this machine; `digest` names it in the cache, and with `check` is the SHA-256 that it must have."""
     if store.folder is not None:
         return Path(store.path(name))
     if cache is None:
         raise WrongUse(f"{store.url} is read through a local folder: give `cache`")
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise Damaged(f"{store.where(INDEX)} says {digest!r} for a SHA-256")
     path = cache / f"{digest}.tar"
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / f".{digest}.lock"):
         if not path.is_file():
             content = store.read(name)
-            if store.has(INDEX) and hashlib.sha256(content).hexdigest() != digest:
+            if check and hashlib.sha256(content).hexdigest() != digest:
                 raise Damaged(f"{store.where(name)} is damaged: its SHA-256 is not the one in {INDEX}")
             write_atomically(path, content)
     return path

@@ -1,0 +1,87 @@
+"""Members of samples as the tensors of a batch: images, labels, soft labels. Nothing here reads a pickle."""
+
+import io
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.blocks import Members
+from data.errors import Damaged
+from data.modalities import image
+from data.pixels import pixels_of
+
+OTHERS = ("jpg", "jpeg", "webp", "bmp", "ppm")
+"""Extensions of images that other people's tars hold."""
+
+
+def tensors_of(
+    samples: Sequence[Members], classes: int, name: Callable[[int], str]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Images, uint8 (B, C, H, W); labels, int64 (B,); soft labels, float32 (B, K), one-hot where a sample has none.
+
+    Args:
+        samples: B samples, with an image, `cls`, and perhaps `probs.npy`.
+        classes: K, for samples without a soft label.
+        name: what to call the sample at a place in messages.
+
+    Raises:
+        Damaged: a sample does not decode, or has another shape than the first.
+    """
+    images, labels, soft = [], [], []
+    for place, members in enumerate(samples):
+        try:
+            images.append(_image(members))
+            labels.append(int(members["cls"]))
+            soft.append(_soft(members, labels[-1], classes))
+        except (KeyError, ValueError, Damaged) as error:
+            raise Damaged(f"{name(place)} does not decode: {error!r}") from error
+        if images[-1].shape != images[0].shape or soft[-1].shape != soft[0].shape:
+            found, first = ((tuple(images[at].shape), *soft[at].shape) for at in (place, 0))
+            raise Damaged(f"{name(place)} has shape and classes {found}, not {first} as {name(0)}")
+    return torch.stack(images), torch.tensor(labels), torch.from_numpy(np.stack(soft))
+
+
+def _image(members: Members) -> Tensor:
+    if image.extension in members:
+        return image.decode(members[image.extension])
+    for extension in OTHERS:
+        if extension in members:
+            return torch.from_numpy(pixels_of(members[extension]).copy())
+    raise ValueError(f"no image among its members: {', '.join(members)}")
+
+
+def _soft(members: Members, label: int, classes: int) -> np.ndarray:
+    content = members.get("probs.npy")
+    found = None if content is None else _array(content)
+    if not 0 <= label < (classes if found is None else found.size):
+        raise ValueError(f"label {label} of {classes if found is None else found.size} classes: is `classes` right?")
+    return _one_hot(classes)[label] if found is None else found
+
+
+@lru_cache(maxsize=8)
+def _one_hot(classes: int) -> np.ndarray:
+    return np.eye(classes, dtype=np.float32)
+
+
+def _array(content: bytes) -> np.ndarray:
+    """The numbers of an .npy file, float32 (K,)."""
+    size = 10 + int.from_bytes(content[8:10], "little")
+    kind, shape = _npy_header(content[:size])
+    found: np.ndarray = np.frombuffer(content, kind, offset=size).reshape(shape).astype(np.float32)
+    if found.ndim != 1:
+        raise ValueError(f"a soft label of shape {found.shape}, not (K,)")
+    return found
+
+
+@lru_cache(maxsize=64)
+def _npy_header(head: bytes) -> tuple[np.dtype, tuple[int, ...]]:
+    """Type and shape by an .npy file's header, version 1.0; the same few headers come again and again."""
+    if head[:8] != b"\x93NUMPY\x01\x00":
+        raise Damaged("no .npy file of version 1.0")
+    shape, fortran, kind = np.lib.format.read_array_header_1_0(io.BytesIO(head[8:]))
+    if kind.hasobject or fortran:
+        raise Damaged("an .npy file of Python objects, or in Fortran order")
+    return kind, shape
