@@ -7,9 +7,7 @@ from generators.margins import Model, margins_of
 
 
 @torch.no_grad()
-def bisect_to_margin(
-    model: Model, start: Tensor, end: Tensor, y: Tensor, wanted: Tensor, *, steps: int = 12
-) -> Tensor:
+def bisect_to_margin(model: Model, start: Tensor, end: Tensor, y: Tensor, wanted: Tensor, *, steps: int = 12) -> Tensor:
     """Walk each segment from `start` towards `end` until the margin falls to `wanted`.
 
     Bin-Search of HopSkipJump, Chen et al. 2020, arXiv:1904.02144, for any level of the margin instead of 0.

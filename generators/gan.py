@@ -92,9 +92,7 @@ def advance(training: GanTraining, x: Tensor, y: Tensor, options: GanOptions) ->
     return {"discriminator": judged, "generator": fooled, "penalty": penalty}
 
 
-def _discriminator_step(
-    training: GanTraining, x: Tensor, y: Tensor, options: GanOptions
-) -> tuple[float, float]:
+def _discriminator_step(training: GanTraining, x: Tensor, y: Tensor, options: GanOptions) -> tuple[float, float]:
     with torch.no_grad():
         generated = _generate(training, y, options)
     real, fake = (augment(images, training.rng).requires_grad_() for images in (x, generated))

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generators.attacks import Ball
+from generators.balls import Ball
 from generators.margins import Model
 
 
-def pgd(model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator) -> Tensor:
+def pgd(model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None) -> Tensor:
     """Raise the cross-entropy within the ball, from a random start.
 
     Args:

@@ -20,9 +20,7 @@ from generators.margins import Model, margins_of
 class SearchOptions:
     """How candidates are proposed; every search takes these and uses those that concern it."""
 
-    mix: dict[str, float] = field(
-        default_factory=lambda: {"latent_walk": 0.5, "perturb": 0.3, "interpolate": 0.2}
-    )
+    mix: dict[str, float] = field(default_factory=lambda: {"latent_walk": 0.5, "perturb": 0.3, "interpolate": 0.2})
     """Search -> its share of the candidates; the shares sum to 1."""
     steps: int = 40
     """Gradient steps at most."""

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from data.records import Candidates
-from generators.attacks import Ball
 from generators.attacks.pgd import pgd
+from generators.balls import Ball
 from generators.boundary import bisect_to_margin
 from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose, wanted_margins
 

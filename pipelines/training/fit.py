@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generators.attacks import Ball
 from generators.attacks.pgd import pgd
+from generators.balls import Ball
 from pipelines.training.classifier import Classifier, ClassifierShape
 from pipelines.training.progress import report
 

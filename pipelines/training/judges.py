@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from data.loader import Pool
-from generators.attacks import Ball
 from generators.augmentation import shift
+from generators.balls import Ball
 from pipelines.training.classifier import Classifier, ClassifierShape
 from pipelines.training.fit import Batches, FitOptions, fit
 

@@ -5,7 +5,7 @@ import torch
 
 import generators.attacks
 from data.plugins import plugin, plugin_names
-from generators.attacks import Ball
+from generators.balls import Ball
 
 BALL = Ball(epsilon=0.1, steps=10, step_size=0.05)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from data.loader import Pool
-from generators.attacks import Ball
+from generators.balls import Ball
 from pipelines.training.classifier import ClassifierShape
 from pipelines.training.fit import FitOptions, fit
 from pipelines.training.judges import JudgeOptions, blended, fit_judge

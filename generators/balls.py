@@ -1,0 +1,78 @@
+"""The ball that an attack may not leave: geometry of L-inf and L2 balls around each input, cut by [0, 1]."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Norm = Literal["linf", "l2"]
+
+
+@dataclass(frozen=True)
+class Ball:
+    """Where an attack may go, and how long it may look."""
+
+    epsilon: float = 0.12
+    """Radius in input units; an attack that looks for the nearest error takes `inf` for no limit."""
+    norm: Norm = "linf"
+    steps: int = 7
+    """Iterations of one start; of `square`, queries."""
+    step_size: float = 0.03
+    """In input units; of `pgd` alone, the others find their own."""
+    restarts: int = 1
+    """Starts, the first as the attack's paper has it, the others at random."""
+    random_start: bool = True
+    """Of `pgd`: begin at a random point of the ball instead of at x."""
+    stop_early: bool = False
+    """A row leaves as soon as the model errs on it: right for evaluation, too soon for training."""
+
+    def __post_init__(self) -> None:
+        if not self.epsilon >= 0:
+            raise ValueError(f"epsilon must be >= 0, got {self.epsilon}")
+        if self.norm not in ("linf", "l2"):
+            raise ValueError(f"norm must be linf or l2, got {self.norm}")
+        if not self.steps >= 0:
+            raise ValueError(f"steps must be >= 0, got {self.steps}")
+        if not self.step_size >= 0:
+            raise ValueError(f"step_size must be >= 0, got {self.step_size}")
+        if not self.restarts >= 1:
+            raise ValueError(f"restarts must be >= 1, got {self.restarts}")
+
+
+def lengths(delta: Tensor, norm: Norm) -> Tensor:
+    """Norm of each row of float (N, ...): float (N,)."""
+    flat = delta.flatten(1)
+    return flat.abs().amax(1) if norm == "linf" else torch.linalg.vector_norm(flat, dim=1)
+
+
+def columns(values: Tensor, like: Tensor) -> Tensor:
+    """Float (N,) as (N, 1, ...), to multiply float (N, ...) row by row."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def project(x_adv: Tensor, x: Tensor, ball: Ball) -> Tensor:
+    """The nearest points, float (N, ...), in the ball around x, then in [0, 1], which leads no row out again."""
+    if ball.norm == "linf":
+        return torch.clamp(x_adv, (x - ball.epsilon).clamp_min(0), (x + ball.epsilon).clamp_max(1))
+    delta = x_adv - x
+    shrink = (ball.epsilon / lengths(delta, "l2").clamp_min(1e-12)).clamp_max(1)
+    return (x + delta * columns(shrink, x)).clamp(0, 1)
+
+
+def uphill(gradient: Tensor, norm: Norm) -> Tensor:
+    """The step of length 1 that raises a linear function most, float (N, ...); 0 where the gradient is."""
+    if norm == "linf":
+        return gradient.sign()
+    return gradient / columns(lengths(gradient, "l2").clamp_min(1e-12), gradient)
+
+
+def random_point(x: Tensor, ball: Ball, rng: torch.Generator) -> Tensor:
+    """A uniform point of the ball around each row of x, float (N, ...) in [0, 1]; draws on the device of `rng`."""
+    if ball.norm == "linf":
+        start = torch.rand(x.shape, generator=rng, dtype=x.dtype, device=rng.device) * 2 - 1
+        return (x + start.to(x.device) * ball.epsilon).clamp(0, 1)
+    direction = torch.randn(x.shape, generator=rng, dtype=x.dtype, device=rng.device).to(x.device)
+    radius = torch.rand(len(x), generator=rng, dtype=x.dtype, device=rng.device).to(x.device)
+    reach = ball.epsilon * radius ** (1 / max(1, x[0].numel()))
+    return (x + uphill(direction, "l2") * columns(reach, x)).clamp(0, 1)
