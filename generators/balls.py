@@ -1,5 +1,6 @@
 """The ball that an attack may not leave: geometry of L-inf and L2 balls around each input, cut by [0, 1]."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,3 +77,13 @@ def random_point(x: Tensor, ball: Ball, rng: torch.Generator) -> Tensor:
     radius = torch.rand(len(x), generator=rng, dtype=x.dtype, device=rng.device).to(x.device)
     reach = ball.epsilon * radius ** (1 / max(1, x[0].numel()))
     return (x + uphill(direction, "l2") * columns(reach, x)).clamp(0, 1)
+
+
+def must_be_finite(ball: Ball, attack: str) -> None:
+    """Refuse a ball without a radius.
+
+    Raises:
+        ValueError: epsilon is infinite, and this attack goes as far as it may.
+    """
+    if not math.isfinite(ball.epsilon):
+        raise ValueError(f"{attack} needs a finite epsilon, got {ball.epsilon}")

@@ -1,39 +1,40 @@
 """Projected gradient descent, Madry et al. 2018, arXiv:1706.06083."""
 
+from functools import partial
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from generators.balls import Ball
+from generators.aims import Aim, aim_of, climbed, cross_entropy
+from generators.balls import Ball, must_be_finite, project, random_point, uphill
 from generators.margins import Model
+from generators.starts import worst_of_starts
 
 
-def pgd(model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None) -> Tensor:
-    """Raise the cross-entropy within the ball, from a random start.
+def pgd(
+    model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
+) -> Tensor:
+    """Raise the cross-entropy within the ball by `ball.steps` steps of `ball.step_size`; see `Attack`.
 
-    Args:
-        model: inputs (N, ...) -> logits (N, K); called `ball.steps` times.
-        x: float (N, ...) in [0, 1].
-        y: labels, int64 (N,), or soft labels, float (N, K).
-        ball: radius, norm, steps.
-        rng: draws the start.
-
-    Returns:
-        x_adv, float (N, ...) in [0, 1], no entry further than `ball.epsilon` from x.
-
-    Raises:
-        ValueError: x leaves [0, 1] or holds NaN.
+    Calls the model once a step, and once more a start when there are several. Without `ball.stop_early` a row's last
+    point counts, as in adversarial training; with it, the first that the model errs on.
     """
-    if not ((x >= 0) & (x <= 1)).all():
-        raise ValueError(f"x must lie in [0, 1], got {x.min():.3g} to {x.max():.3g}")
-    low, high = (x - ball.epsilon).clamp_min(0), (x + ball.epsilon).clamp_max(1)
-    start = torch.rand(x.shape, generator=rng, dtype=x.dtype) * 2 - 1
-    x_adv = (x + start * ball.epsilon).clamp(0, 1)
+    must_be_finite(ball, "pgd")
+    attempt = partial(_ascend, model, ball, rng)
+    return worst_of_starts(attempt, model, x, aim_of(x, y, y_target), ball, cross_entropy)
+
+
+def _ascend(model: Model, ball: Ball, rng: torch.Generator, x: Tensor, aim: Aim) -> Tensor:
+    x_adv = random_point(x, ball, rng) if ball.random_start else x
+    out, rows = x_adv.clone(), torch.arange(len(x), device=x.device)
     for _ in range(ball.steps):
-        with torch.enable_grad():
-            x_adv.requires_grad_(True)
-            loss = F.cross_entropy(model(x_adv), y, reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, x_adv)
-        x_adv = x_adv.detach() + ball.step_size * gradient.sign()
-        x_adv = torch.clamp(x_adv, low, high)
-    return x_adv.detach()
+        logits, _, gradient = climbed(model, x_adv, aim, cross_entropy)
+        if ball.stop_early and (done := aim.errs(logits)).any():
+            out[rows[done]] = x_adv[done]
+            rows, x, x_adv, gradient = (part[~done] for part in (rows, x, x_adv, gradient))
+            aim = aim.rows(~done)
+            if not len(rows):
+                return out
+        x_adv = project(x_adv + ball.step_size * uphill(gradient, ball.norm), x, ball)
+    out[rows] = x_adv
+    return out
