@@ -4,6 +4,7 @@
     hardshard run digits --seeds 5                    the comparison with five seeds
     hardshard build digits --run runs/mine            as far as the shards
     hardshard run digits --run runs/mine --search.steps 40
+    hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
     hardshard recipes                                 recipes there are, and every option with its default
     hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
     hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from data.errors import Damaged, WrongUse
 
     try:
-        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest))
+        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest, known.model))
     except WrongUse as error:
         if known.debug:
             raise
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS])
     parser.add_argument("what", nargs="?", default="", help="a file of pipelines/recipes (default: digits), or a set")
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
+    parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
     parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
@@ -91,13 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _overrides(rest: Sequence[str]) -> dict[str, str]:
+def _overrides(rest: Sequence[str], model: str | None) -> dict[str, str]:
     from data.errors import WrongUse
 
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
         raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
-    return {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    named = {"model.path": model} if model else {}
+    return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 def _do_with_set(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -134,8 +137,10 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from pipelines.augment import augment, build
     from pipelines.training import terminal
     from pipelines.training.arms import SHARDS, set_url
+    from pipelines.training.models import must_exist
 
-    source_of(recipe.source)  # a source that is not there fails before any work
+    source_of(recipe.source)  # a source or a model that is not there fails before any work
+    must_exist(recipe.model)
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)

@@ -21,6 +21,7 @@ from generators.search import SearchOptions
 from pipelines.training.fit import FitOptions
 from pipelines.training.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
+from pipelines.training.models import ModelOptions
 from pipelines.training.referee import EvaluationOptions
 
 
@@ -32,6 +33,8 @@ class Recipe:
     seed: int = 0
     """Of everything that is drawn, but for the split."""
     source: SourceOptions = field(default_factory=SourceOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    """The model to harden, where it is brought instead of trained."""
     training: FitOptions = field(default_factory=FitOptions)
     """Of the model to harden and of every arm alike."""
     generator: GanOptions = field(default_factory=GanOptions)
