@@ -1,29 +1,42 @@
-"""Trains a classifier adversarially: Madry et al. 2018, arXiv:1706.06083, with averaged weights.
+"""Trains a classifier adversarially, by an objective of choice, with averaged weights and a look at held-out samples.
 
 Weight averaging: Gowal et al. 2020, arXiv:2010.03593, table 5.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from generators.attacks.pgd import pgd
+import generators.attacks
+import pipelines.training.objectives
+from data.plugins import plugin
+from data.records import Batch
+from generators.attacks import Attack
 from generators.balls import Ball
 from pipelines.training.classifier import Classifier, ClassifierShape
+from pipelines.training.objectives import Objective, Plan
 from pipelines.training.progress import report
+from pipelines.training.underway import Checkpoint, Training, begin
+from pipelines.training.watch import WatchOptions, look
 
 Batches = Callable[[int], tuple[Tensor, Tensor]]
 """Step -> images, float (B, C, H, W) in [0, 1], and soft labels, float (B, K)."""
+
+CHECKPOINT_EVERY = 200
+"""Steps."""
 
 
 @dataclass(frozen=True)
 class FitOptions:
     """How a classifier is trained: the model to harden, each judge and every arm of the comparison."""
 
+    objective: str = "madry"
+    """A file of pipelines/training/objectives; docs/training.md says which when."""
+    attack: str = "pgd"
+    """A file of generators/attacks, for the objectives that take any."""
     steps: int = 1000
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -35,51 +48,121 @@ class FitOptions:
     """Channels of the first layer."""
     synthetic_share: float = 0.7
     """Of each batch, when there are shards to train on; the rest is real."""
+    weight: float = 0.0
+    """Of the objective's adversarial part: lambda of mixed and mart, beta of trades; 0 for the objective's own."""
+    replays: int = 4
+    """Steps in a row that `free` spends on one batch."""
+    smoothing: float = 0.0
+    """Share of each label that is spread over all classes; flatters cross-entropy attacks, see docs/training.md."""
+    device: str = "cpu"
+    """What torch trains on, as cuda or cuda:1; the classifier comes back on the CPU."""
     ball: Ball = field(default_factory=Ball)
     """The attack inside training; zero steps train plainly."""
+    watch: WatchOptions = field(default_factory=WatchOptions)
+    """Keeps the weights of the best step instead of the last."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "features"):
+        for name in ("steps", "batch_size", "features", "replays"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        for name in ("averaging", "synthetic_share"):
+        for name in ("averaging", "synthetic_share", "smoothing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
+        if not self.weight >= 0:
+            raise ValueError(f"weight must be >= 0, got {self.weight}")
+        _must_be_a_device(self.device)
+        plugin(pipelines.training.objectives, self.objective)
+        plugin(generators.attacks, self.attack)
 
 
-def fit(batches: Batches, shape: ClassifierShape, options: FitOptions, seed: int, work: str) -> Classifier:
-    """A classifier after `options.steps` steps, in eval mode with its parameters frozen.
+def _must_be_a_device(name: str) -> None:
+    try:
+        torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device must be what torch calls one, got {name!r}") from error
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained classifier, in eval mode with its parameters frozen, and what is to be said of its training.
+
+    Attributes:
+        facts: `kept_step`, whose averaged weights these are; with a watch `looks`, pairs of step and robust accuracy;
+            what the objective noted.
+    """
+
+    model: Classifier
+    facts: dict[str, object]
+
+
+def fit(
+    batches: Batches,
+    shape: ClassifierShape,
+    options: FitOptions,
+    seed: int,
+    work: str,
+    held_out: Batch | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
+    """Train a classifier for `options.steps` steps.
 
     Args:
         batches: what each step sees.
         seed: of the first weights and of the attack's random starts.
         work: what progress is reported under.
+        held_out: what the watch looks at; without it, or with `watch.every` 0, the last weights are kept.
+        checkpoint: where the state is put every 200 steps, and taken up again from.
     """
-    rng = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Classifier(replace(shape, features=options.features))
-    averaged = copy.deepcopy(model).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(model.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, options.learning_rate, total_steps=options.steps + 1, pct_start=0.1
-    )
-    for step in range(options.steps):
-        x, y = batches(step)
-        x_adv = pgd(model, x, y, options.ball, rng) if options.ball.steps else x
-        loss = F.cross_entropy(model(x_adv), y)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        _average(averaged, model, min(options.averaging, (1 + step) / (10 + step)))
-        report(work, step + 1, options.steps, f"loss {loss.item():.3f}")
-    return averaged
+    sized = replace(shape, features=options.features)
+    training = begin(sized, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
+    if checkpoint is not None:
+        checkpoint.restore(training)
+    objective = cast(Objective, plugin(pipelines.training.objectives, options.objective))
+    while (step := training.memory.step) < options.steps:
+        x, y = (part.to(options.device) for part in batches(step))
+        loss = _advance(training, objective, x, y, options)
+        if held_out is not None and options.watch.due(step + 1, options.steps):
+            _look(training, held_out, options)
+        if checkpoint is not None and (step + 1) % CHECKPOINT_EVERY == 0:
+            checkpoint.save(training)
+        report(work, step + 1, options.steps, f"loss {loss:.3f}")
+    return _fitted(training)
+
+
+def _advance(training: Training, objective: Objective, x: Tensor, y: Tensor, options: FitOptions) -> float:
+    attack = cast(Attack, plugin(generators.attacks, options.attack))
+    plan = Plan(attack, options.ball, options.weight, options.replays)
+    y = torch.lerp(y, torch.full_like(y, 1 / y.shape[1]), options.smoothing)
+    loss = objective(training.model, x, y, plan, training.memory)
+    training.optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    training.optimiser.step()
+    training.schedule.step()
+    step = training.memory.step
+    _average(training.averaged, training.model, min(options.averaging, (1 + step) / (10 + step)))
+    training.memory.step += 1
+    return loss.item()
 
 
 @torch.no_grad()
 def _average(averaged: Classifier, newest: Classifier, decay: float) -> None:
     for old, new in zip(averaged.parameters(), newest.parameters(), strict=True):
         old.lerp_(new, 1 - decay)
+
+
+def _look(training: Training, held_out: Batch, options: FitOptions) -> None:
+    found = look(training.averaged, held_out, options.ball, options.watch)
+    if found >= max((before for _, before in training.looks), default=0.0):  # of equals the later: better annealed
+        training.best = {name: value.clone() for name, value in training.averaged.state_dict().items()}
+    training.looks.append((training.memory.step, found))
+
+
+def _fitted(training: Training) -> Fitted:
+    facts: dict[str, object] = {"kept_step": training.memory.step, **training.memory.notes}
+    if training.looks:
+        training.averaged.load_state_dict(training.best)
+        best = max(found for _, found in training.looks)
+        facts |= {"kept_step": max(step for step, found in training.looks if found == best), "looks": training.looks}
+    return Fitted(training.averaged.cpu(), facts)

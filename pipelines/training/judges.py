@@ -26,6 +26,8 @@ class JudgeOptions:
     def __post_init__(self) -> None:
         if not self.folds >= 2:
             raise ValueError(f"judges.folds must be >= 2, got {self.folds}")
+        if self.fit.watch.every:  # the validation samples are the examiner's to learn from and the judges' yardstick
+            raise ValueError(f"judges do not stop early: judges.fit.watch.every must be 0, got {self.fit.watch.every}")
 
 
 def fit_judge(real: Pool, fold: int, shape: ClassifierShape, options: JudgeOptions, seed: int) -> Classifier:
@@ -36,7 +38,7 @@ def fit_judge(real: Pool, fold: int, shape: ClassifierShape, options: JudgeOptio
     """
     seen = torch.arange(len(real)) % options.folds != fold
     part = Pool(real.images[seen], real.soft_labels[seen])
-    return fit(blended(part, options.fit.batch_size, seed), shape, options.fit, seed, f"judge {fold}")
+    return fit(blended(part, options.fit.batch_size, seed), shape, options.fit, seed, f"judge {fold}").model
 
 
 def fit_examiner(held_out: Pool, shape: ClassifierShape, options: JudgeOptions, seed: int) -> Classifier:
@@ -44,7 +46,7 @@ def fit_examiner(held_out: Pool, shape: ClassifierShape, options: JudgeOptions, 
 
     It takes no part in keeping or refusing; what it says of kept samples is an outsider's opinion.
     """
-    return fit(blended(held_out, options.fit.batch_size, seed), shape, options.fit, seed, "examiner")
+    return fit(blended(held_out, options.fit.batch_size, seed), shape, options.fit, seed, "examiner").model
 
 
 def blended(pool: Pool, batch_size: int, seed: int) -> Batches:

@@ -1,5 +1,6 @@
 """What worker processes do for a stage: read its inputs from the run's folder, write its outputs there."""
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from pipelines.training.participants import (
     taken,
 )
 from pipelines.training.progress import report
+from pipelines.training.underway import Checkpoint
 
 CHECKPOINT = "generator-checkpoint.safetensors"
 CHECKPOINT_EVERY = 200
@@ -53,9 +55,20 @@ def fit_arm(recipe: Recipe, run: Path, pool: str, seed: int, out: str) -> dict[s
     synthetic = read_pool(pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
     share = options.synthetic_share if pool else 0.0
     batches = MixedBatches(real, synthetic, share, options.batch_size, seed)
-    model = fit(batches.batch, shape, options, seed, Path(out).stem)
-    save_classifier(run / out, model)
-    return {"synthetic": len(synthetic) if pool else 0}
+    held_out = samples(run, "validation", recipe.source) if options.watch.every else None
+    origin = {"options": asdict(options), "samples": [_digest(real), _digest(synthetic)], "seed": seed}
+    checkpoint = Checkpoint((run / out).with_suffix(".checkpoint"), origin)
+    fitted = fit(batches.batch, shape, options, seed, Path(out).stem, held_out, checkpoint)
+    save_classifier(run / out, fitted.model)
+    checkpoint.path.unlink(missing_ok=True)
+    return {"synthetic": len(synthetic) if pool else 0, **fitted.facts}
+
+
+def _digest(pool: Pool) -> str:
+    digest = hashlib.sha256()
+    for part in (pool.images, pool.soft_labels):
+        digest.update(part.contiguous().numpy())
+    return digest.hexdigest()
 
 
 def fit_model(recipe: Recipe, run: Path) -> dict[str, object]:

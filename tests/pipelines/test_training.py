@@ -1,12 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from data.loader import Pool
+from data.records import Batch
 from generators.balls import Ball
 from pipelines.training.classifier import ClassifierShape
 from pipelines.training.fit import FitOptions, fit
 from pipelines.training.judges import JudgeOptions, blended, fit_judge
 from pipelines.training.processes import in_worker, workers
+from pipelines.training.watch import WatchOptions, look
 
 SHAPE = ClassifierShape(channels=1, height=4, width=4, classes=2)
 BALL = Ball(epsilon=0.05, steps=2, step_size=0.03)
@@ -25,7 +29,7 @@ def halves(n: int = 40) -> Pool:
 def test_a_fitted_classifier_tells_the_halves_apart_within_its_ball():
     pool = halves()
 
-    model = fit(blended(pool, 16, seed=0), SHAPE, OPTIONS, 0, "test")
+    model = fit(blended(pool, 16, seed=0), SHAPE, OPTIONS, 0, "test").model
 
     assert (model(pool.images.float() / 255).argmax(1) == pool.soft_labels.argmax(1)).all()
     assert not any(p.requires_grad for p in model.parameters())
@@ -34,7 +38,7 @@ def test_a_fitted_classifier_tells_the_halves_apart_within_its_ball():
 def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_random_numbers_alone():
     before = torch.random.get_rng_state()
 
-    one, two, other = (fit(blended(halves(), 16, 0), SHAPE, OPTIONS, seed, "test") for seed in (1, 1, 2))
+    one, two, other = (fit(blended(halves(), 16, 0), SHAPE, OPTIONS, seed, "test").model for seed in (1, 1, 2))
 
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     assert not torch.equal(one.head.weight, other.head.weight)
@@ -89,3 +93,101 @@ def test_a_killed_worker_is_said_and_not_waited_for():
 def test_without_workers_there_is_a_clear_error():
     with pytest.raises(RuntimeError, match="open `workers` block"):
         in_worker(square, 7)
+
+
+def test_a_watched_training_keeps_the_weights_of_its_best_look_and_says_which(monkeypatch):
+    pool, marks = halves(), {20: 0.5, 40: 0.8, 60: 0.6}
+    seen = {}
+
+    def planted(model, held_out, ball, options):
+        seen[len(seen)] = model.head.weight.clone()
+        return list(marks.values())[len(seen) - 1]
+
+    monkeypatch.setattr("pipelines.training.fit.look", planted)
+    options = replace(OPTIONS, watch=WatchOptions(every=20))
+
+    fitted = fit(blended(pool, 16, 0), SHAPE, options, 0, "test", as_batch(pool))
+
+    assert torch.equal(fitted.model.head.weight, seen[1])
+    assert fitted.facts == {"kept_step": 40, "looks": [(20, 0.5), (40, 0.8), (60, 0.6)]}
+
+
+def test_without_a_watch_the_last_weights_are_kept_and_held_out_samples_change_nothing():
+    pool = halves()
+
+    one, two = (fit(blended(pool, 16, 0), SHAPE, OPTIONS, 0, "test", held) for held in (None, as_batch(pool)))
+
+    assert one.facts == two.facts == {"kept_step": OPTIONS.steps}
+    assert torch.equal(one.model.head.weight, two.model.head.weight)
+
+
+def test_watching_changes_no_step_of_the_training():
+    pool, watch = halves(), WatchOptions(every=OPTIONS.steps)
+
+    plain = fit(blended(pool, 16, 0), SHAPE, OPTIONS, 0, "test")
+    watched = fit(blended(pool, 16, 0), SHAPE, replace(OPTIONS, watch=watch), 0, "test", as_batch(pool))
+
+    assert torch.equal(plain.model.head.weight, watched.model.head.weight)
+
+
+def as_batch(pool: Pool) -> Batch:
+    keys = tuple(str(number) for number in range(len(pool)))
+    return Batch(keys, {"image": pool.images.float() / 255}, pool.soft_labels.argmax(1))
+
+
+def test_a_look_counts_samples_that_are_right_at_x_and_wherever_the_attack_went():
+    x = torch.tensor([0.2, 0.49, 0.55, 0.9, 0.8]).view(5, 1, 1, 1)
+    batch = Batch(tuple("abcde"), {"image": x}, torch.tensor([0, 0, 1, 1, 0]))  # two within reach, one plainly wrong
+    model = torch.nn.Linear(1, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[-10.0], [10.0]]))
+        model.bias.copy_(torch.tensor([5.0, -5.0]))
+
+    found = look(torch.nn.Sequential(torch.nn.Flatten(), model), batch, Ball(epsilon=0.1), WatchOptions(every=1))
+
+    assert found == pytest.approx(2 / 5)
+
+
+def test_smoothing_spreads_a_share_of_each_label():
+    pool = halves()
+
+    def told(options: FitOptions) -> float:
+        model = fit(blended(pool, 16, 0), SHAPE, options, 0, "test").model
+        return model(pool.images.float() / 255).softmax(1).amax(1).mean().item()
+
+    assert told(replace(OPTIONS, smoothing=0.6)) < 0.8 < told(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"objective": "madri"}, "no 'madri' in pipelines/training/objectives: there are fgsm_rs, free, madry"),
+        ({"attack": "pdg"}, "no 'pdg' in generators/attacks"),
+        ({"weight": -1.0}, "weight must be >= 0, got -1.0"),
+        ({"weight": float("nan")}, "weight must be >= 0, got nan"),
+        ({"smoothing": 1.5}, r"smoothing must lie in \[0, 1\], got 1.5"),
+        ({"replays": 0}, "replays must be >= 1, got 0"),
+        ({"device": "gpu"}, "device must be what torch calls one, got 'gpu'"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_any_work(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        FitOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"every": -1}, "watch.every must be >= 0, got -1"),
+        ({"steps": 0}, "watch.steps must be >= 1, got 0"),
+        ({"attack": "pdg"}, "no 'pdg' in generators/attacks"),
+    ],
+)
+def test_a_wrong_option_of_the_watch_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        WatchOptions(**wrong)
+
+
+def test_judges_refuse_to_stop_early():
+    with pytest.raises(ValueError, match=r"judges.fit.watch.every must be 0, got 50"):
+        JudgeOptions(fit=FitOptions(watch=WatchOptions(every=50)))

@@ -1,0 +1,11 @@
+"""Adversarial training, Madry et al. 2018, arXiv:1706.06083."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipelines.training.objectives import Memory, Plan, attacked
+
+
+def madry(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
+    """L(x_adv), cross-entropy; see `Objective`."""
+    return F.cross_entropy(model(attacked(model, x, y, plan, memory)), y)
