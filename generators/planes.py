@@ -41,9 +41,9 @@ def nearest_plane(model: Model, x: Tensor, y: Tensor, norm: Norm, y_target: Tens
         x = x.detach().requires_grad_(True)
         logits = model(x)
         planes = list(_planes(logits, x, y, y_target))
-    nearest, best = planes[0], _distances(planes[0], norm)
+    nearest, best = planes[0], distances(planes[0], norm)
     for plane in planes[1:]:
-        distance = _distances(plane, norm)
+        distance = distances(plane, norm)
         nearer = distance < best
         slope = torch.where(columns(nearer, x), plane.slope, nearest.slope)
         nearest = Planes(slope, torch.where(nearer, plane.offset, nearest.offset))
@@ -51,18 +51,8 @@ def nearest_plane(model: Model, x: Tensor, y: Tensor, norm: Norm, y_target: Tens
     return logits.detach(), nearest
 
 
-def _planes(logits: Tensor, x: Tensor, y: Tensor, y_target: Tensor | None) -> Iterator[Planes]:
-    own = logits.gather(1, y[:, None])
-    others = logits.detach().scatter(1, y[:, None], float("-inf"))
-    rivals = others.topk(min(RIVALS, logits.shape[1] - 1)).indices if y_target is None else y_target[:, None]
-    gaps = logits.gather(1, rivals) - own
-    for rank in range(gaps.shape[1]):
-        last = rank == gaps.shape[1] - 1
-        (slope,) = torch.autograd.grad(gaps[:, rank].sum(), x, retain_graph=not last)
-        yield Planes(slope, gaps[:, rank].detach())
-
-
-def _distances(plane: Planes, norm: Norm) -> Tensor:
+def distances(plane: Planes, norm: Norm) -> Tensor:
+    """How far x is from its plane, float (N,), in a space without bounds."""
     flat = plane.slope.flatten(1)
     size = flat.abs().sum(1) if norm == "linf" else torch.linalg.vector_norm(flat, dim=1)
     return plane.offset.abs() / size.clamp_min(1e-12)
@@ -95,3 +85,14 @@ def step_to_plane(points: Tensor, slope: Tensor, offset: Tensor, norm: Norm) -> 
         reach = torch.where(on, reach + missing / speed.clamp_min(1e-30), reach)
         taken = torch.minimum(rate * reach[:, None], room)
     return (direction * taken).view_as(points)
+
+
+def _planes(logits: Tensor, x: Tensor, y: Tensor, y_target: Tensor | None) -> Iterator[Planes]:
+    own = logits.gather(1, y[:, None])
+    others = logits.detach().scatter(1, y[:, None], float("-inf"))
+    rivals = others.topk(min(RIVALS, logits.shape[1] - 1)).indices if y_target is None else y_target[:, None]
+    gaps = logits.gather(1, rivals) - own
+    for rank in range(gaps.shape[1]):
+        last = rank == gaps.shape[1] - 1
+        (slope,) = torch.autograd.grad(gaps[:, rank].sum(), x, retain_graph=not last)
+        yield Planes(slope, gaps[:, rank].detach())

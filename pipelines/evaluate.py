@@ -18,6 +18,12 @@ def attack(recipe: Recipe, run: Run, arm: str, seed: int) -> StageRecord:
     return stages.accuracy(recipe, run, arm, seed)
 
 
+@task(cache_policy=NO_CACHE, task_run_name="accuracy of the brought model")
+def judge_brought(recipe: Recipe, run: Run) -> StageRecord:
+    """Measure the user's model on the same samples, without an attack."""
+    return stages.brought_accuracy(recipe, run)
+
+
 @task(cache_policy=NO_CACHE, task_run_name="report")
 def write_report(recipe: Recipe, run: Run, seeds: int) -> Path:
     """Write report.json and report.html."""
@@ -41,4 +47,6 @@ def evaluate(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int =
         under_way = [attack.submit(recipe, opened, arm, seed) for seed in seen for arm in ARMS]
         for future in under_way:
             future.result()
+        if recipe.model.path:
+            judge_brought(recipe, opened)
         return write_report(recipe, opened, seeds)

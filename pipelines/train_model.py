@@ -1,4 +1,4 @@
-"""Flow: the classifier to harden, trained on the real samples alone."""
+"""Flow: the classifier to harden: the user's, or one trained on the real samples alone."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ def read_source(recipe: Recipe, run: Run) -> StageRecord:
 
 @task(cache_policy=NO_CACHE, task_run_name="model")
 def fit_model(recipe: Recipe, run: Run) -> StageRecord:
-    """Train it adversarially."""
+    """Train it adversarially, or take the user's in."""
     return stages.model(recipe, run)
 
 
 @flow
 def train_model(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
-    """Train the model to harden.
+    """Train the model to harden, unless it is brought.
 
     Args:
         recipe: a preset by name, and fields that differ from it.

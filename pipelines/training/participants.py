@@ -11,9 +11,11 @@ from data.records import Batch
 from data.sources import Part, SourceOptions
 from data.taken import Taken, open_taken
 from generators.checks import Witnesses
+from generators.margins import Model
 from generators.networks import Discriminator, GanShape, Generator
 from generators.search import Scene
 from pipelines.training import checkpoints
+from pipelines.training.brought import is_brought, open_brought
 from pipelines.training.classifier import ClassifierShape, load_classifier
 
 MODEL = "model.safetensors"
@@ -79,10 +81,19 @@ def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
 
 
+def model_of(run: Path) -> Model:
+    """The model that the run attacks, brought or trained: images, float (N, C, H, W) in [0, 1] -> float (N, K).
+
+    Raises:
+        Damaged: it is not in the run's folder, or not as it was.
+    """
+    return open_brought(run, taken(run).summary) if is_brought(run) else load_classifier(run / MODEL)
+
+
 def scene_of(run: Path, source: SourceOptions) -> Scene:
     """What a search may draw on: the run's model and generator, and the training samples."""
     generator, _ = load_gan(run / GENERATOR)
-    return Scene(load_classifier(run / MODEL), generator, generator.shape.latent, samples(run, "train", source))
+    return Scene(model_of(run), generator, generator.shape.latent, samples(run, "train", source))
 
 
 def witnesses_of(run: Path, source: SourceOptions, folds: int) -> Witnesses:

@@ -10,6 +10,7 @@ from data.store import Store
 from pipelines.recipes import Recipe
 from pipelines.training import page, uplift
 from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
+from pipelines.training.brought import measured_told, opinion_told
 from pipelines.training.funnel import margins_of_set
 from pipelines.training.materialise import preview_file
 from pipelines.training.previews import read_previews
@@ -50,12 +51,22 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "shards": {"url": set_url(recipe, run.folder, SHARDS), "digest": kept.facts["digest"]},
         "evaluation": vars(recipe.evaluation),
         "arms": uplift.as_json(results),
+        "brought": _brought(recipe, run),
         "ours_minus": gaps,
         "verdict": uplift.verdict(results, recipe),
     }
 
 
 def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object]]:
+def _brought(recipe: Recipe, run: Run) -> dict[str, Any]:
+    """What the user's model makes of unseen samples; nothing where the model was trained here."""
+    if not recipe.model.path:
+        return {}
+    taken_in, measured = run.record("model").facts, run.record("accuracy-brought").facts
+    said = f"{opinion_told(taken_in)} {measured_told(measured)}"
+    return {"name": recipe.model.path, **taken_in, recipe.evaluation.part: measured, "said": said}
+
+
     """Each kind of stage and how long its work took in all, in seconds of one core's work."""
     folds = range(recipe.judges.folds)
     drafts = [f"{SHARDS}/draft-{number}" for number in range(recipe.shards.parts)]

@@ -17,6 +17,8 @@ from data.taken import must_suffice
 from pipelines.recipes import Recipe
 from pipelines.training import work
 from pipelines.training.arms import ARMS, set_url
+from pipelines.training.brought import files_of
+from pipelines.training.models import digest_of_model
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
 from pipelines.training.processes import in_worker
 from pipelines.training.referee import judge_robustness
@@ -39,7 +41,11 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
 
 
 def model(recipe: Recipe, run: Run) -> StageRecord:
-    """The classifier to harden, trained adversarially on the real samples alone."""
+    """The classifier to harden: the user's, or one trained adversarially on the real samples alone."""
+    if recipe.model.path:
+        depends = {**depends_on(recipe, run, "source"), "model": digest_of_model(recipe.model)}
+        bring = partial(in_worker, work.bring_model, recipe, run.folder)
+        return run.stage("model", depends, files_of(recipe.model), bring)
     depends = depends_on(recipe, run, "source", "training")
     return run.stage("model", depends, [MODEL], partial(in_worker, work.fit_model, recipe, run.folder))
 
@@ -92,6 +98,12 @@ def accuracy(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
         return asdict(found), seconds
 
     return run.stage(f"accuracy-{name}-{seed}", depends, [], measure)
+
+
+def brought_accuracy(recipe: Recipe, run: Run) -> StageRecord:
+    """Clean accuracy of the user's model on the samples that the arms are measured on."""
+    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, ["model"])}
+    return run.stage("accuracy-brought", depends, [], partial(in_worker, work.judge_brought, recipe, run.folder))
 
 
 def depends_on(recipe: Recipe, run: Run, *parts: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
 from pipelines.training.arms import ARMS, OURS
+from pipelines.training.brought import opinion_told
 from pipelines.training.funnel import funnel_of
 from pipelines.training.uplift import spread
 
@@ -24,6 +25,8 @@ def show_report(path: Path) -> None:
     """The summary of a finished run, from its report.json."""
     figures, console = json.loads(path.read_text()), Console()
     console.print(_source(figures["source"]), highlight=False)
+    if figures["brought"]:
+        console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
     console.print(_stages(figures["stages"]))
     console.print(candidates_table(figures["candidates"]))
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))

@@ -14,11 +14,12 @@ from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
 from pipelines.recipes import Recipe
-from pipelines.training import checkpoints
+from pipelines.training import brought, checkpoints
 from pipelines.training.classifier import ClassifierShape, load_classifier, save_classifier
 from pipelines.training.fit import fit
 from pipelines.training.judges import fit_examiner, fit_judge
 from pipelines.training.materialise import balanced_labels, draft_rng
+from pipelines.training.models import description_of
 from pipelines.training.participants import (
     EXAMINER,
     GENERATOR,
@@ -26,6 +27,7 @@ from pipelines.training.participants import (
     SOURCE,
     judge_file,
     load_gan,
+    model_of,
     real_pool,
     samples,
     shape_of,
@@ -73,7 +75,23 @@ def _digest(pool: Pool) -> str:
 
 def fit_model(recipe: Recipe, run: Path) -> dict[str, object]:
     """Train the model to harden, on the real samples alone."""
+    brought.forget(run)
     return fit_arm(recipe, run, "", recipe.seed, MODEL)
+
+
+def bring_model(recipe: Recipe, run: Path) -> dict[str, object]:
+    """Take a copy of the user's model instead, and hear what it makes of samples that make no shard."""
+    model = brought.bring(recipe.model, run, taken(run).summary)
+    (run / MODEL).unlink(missing_ok=True)
+    opinion = brought.opinion_of(model, samples(run, "validation", recipe.source))
+    return {"named_classes": bool(description_of(recipe.model).class_names), "validation": opinion}
+
+
+def judge_brought(recipe: Recipe, run: Path) -> dict[str, object]:
+    """What the brought model makes of the samples that the arms are measured on."""
+    batch = samples(run, recipe.evaluation.part, recipe.source)
+    first = batch.rows(torch.arange(min(recipe.evaluation.samples, len(batch))))
+    return dict(brought.opinion_of(model_of(run), first))
 
 
 def fit_one_judge(recipe: Recipe, run: Path, fold: int) -> dict[str, object]:
