@@ -95,8 +95,8 @@ def measured_told(measured: Mapping[str, Any]) -> str:
     """How the model compares with the arms, in words."""
     return (
         f"Of the {measured['samples']} samples that the arms are measured on it is right on "
-        f"{100 * measured['clean']:.1f} %. The arms are small classifiers trained here, not your model: the shards were "
-        "aimed at yours, and whether they harden it shows when you train it on them."
+        f"{100 * measured['clean']:.1f} %. The arms are small classifiers trained here, not your model: the "
+        "shards were aimed at yours, and whether they harden it shows when you train it on them."
     )
 
 

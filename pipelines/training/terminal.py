@@ -45,6 +45,8 @@ def show_build(run: Run, url: str) -> None:
     console = Console()
     found = read_index(Store(url))
     console.print(_source(run.record("source").facts), highlight=False)
+    if (facts := run.record("model").facts).get("validation"):
+        console.print(f"{opinion_told(facts)}\n", highlight=False, markup=False)
     console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
