@@ -50,14 +50,13 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "kept_labels": {name: kept.facts[name] for name in ("agreement", "agreement_by_search")},
         "shards": {"url": set_url(recipe, run.folder, SHARDS), "digest": kept.facts["digest"]},
         "evaluation": vars(recipe.evaluation),
-        "arms": uplift.as_json(results),
         "brought": _brought(recipe, run),
+        "arms": uplift.as_json(results),
         "ours_minus": gaps,
         "verdict": uplift.verdict(results, recipe),
     }
 
 
-def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object]]:
 def _brought(recipe: Recipe, run: Run) -> dict[str, Any]:
     """What the user's model makes of unseen samples; nothing where the model was trained here."""
     if not recipe.model.path:
@@ -67,6 +66,7 @@ def _brought(recipe: Recipe, run: Run) -> dict[str, Any]:
     return {"name": recipe.model.path, **taken_in, recipe.evaluation.part: measured, "said": said}
 
 
+def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object]]:
     """Each kind of stage and how long its work took in all, in seconds of one core's work."""
     folds = range(recipe.judges.folds)
     drafts = [f"{SHARDS}/draft-{number}" for number in range(recipe.shards.parts)]
