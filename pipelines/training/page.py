@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pipelines.training.previews import Preview
-from pipelines.training.uplift import spread
+from pipelines.training.statistics import spread
 
 SCALE = 6
 """Screen pixels a pixel of a small image."""

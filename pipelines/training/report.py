@@ -14,6 +14,7 @@ from pipelines.training.brought import measured_told, opinion_told
 from pipelines.training.funnel import margins_of_set
 from pipelines.training.materialise import preview_file
 from pipelines.training.previews import read_previews
+from pipelines.training.statistics import difference
 
 
 def write(recipe: Recipe, run: Run, seeds: int) -> Path:
@@ -39,7 +40,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
     """All that the report says, as JSON."""
     kept = run.record(SHARDS)
     ours = next(result for result in results if result.name == OURS)
-    gaps = {r.name: vars(uplift.difference(ours, r)) for r in results if r is not ours}
+    gaps = {r.name: vars(difference(ours.flags, r.flags)) for r in results if r is not ours}
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,

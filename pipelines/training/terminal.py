@@ -18,7 +18,7 @@ from pipelines import recipes
 from pipelines.training.arms import ARMS, OURS
 from pipelines.training.brought import opinion_told
 from pipelines.training.funnel import funnel_of
-from pipelines.training.uplift import spread
+from pipelines.training.statistics import spread
 
 
 def show_report(path: Path) -> None:

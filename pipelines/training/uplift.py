@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,7 @@ import numpy as np
 from data.runs import Run
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, BASELINE, OURS
-
-DRAWS = 4000
-"""Bootstrap resamples."""
+from pipelines.training.statistics import Difference, difference
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,6 @@ class ArmResult:
     attack_seconds: Sequence[float]
     warnings: Sequence[str]
     flags: np.ndarray
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Ours minus another arm, in points: the mean and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def results_of(recipe: Recipe, run: Run, seeds: int) -> list[ArmResult]:
@@ -69,30 +58,13 @@ def _bits(flags: object) -> list[bool]:
     return [flag == "1" for flag in str(flags)]
 
 
-def difference(ours: ArmResult, other: ArmResult) -> Difference:
-    """A paired bootstrap over test samples and, when there are several, over seeds.
-
-    Each draw takes seeds and samples with replacement, the same ones for both arms; the interval is the middle 95 %.
-    With one seed it says nothing of how much another seed would differ.
-    """
-    gap = ours.flags.astype(float) - other.flags.astype(float)
-    draw = np.random.default_rng(0)
-    seeds, samples = gap.shape
-    means = []
-    for _ in range(DRAWS):
-        rows = draw.integers(seeds, size=seeds)
-        means.append(gap[rows].mean(0)[draw.integers(samples, size=samples)].mean())
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Difference(*(100 * float(value) for value in (gap.mean(), low, high)))
-
-
 def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
     """One sentence: whether training on the shards pays, by how much, and which other arm comes nearest."""
     by_name = {result.name: result for result in results}
     ours, baseline = by_name[OURS], by_name[BASELINE]
     others = [r for r in results if r.name not in (OURS, BASELINE)]
     best = max(others, key=lambda r: mean(r.robust))
-    gain, ahead = difference(ours, baseline), difference(ours, best)
+    gain, ahead = difference(ours.flags, baseline.flags), difference(ours.flags, best.flags)
     clean = mean(ours.clean) - mean(baseline.clean)
     seeds = len(ours.seeds)
     said = "The shards pay" if gain.low > 0 else "The shards do not pay, as far as these figures show"
@@ -111,11 +83,6 @@ def _points(gap: Difference) -> str:
 
 def _attack(recipe: Recipe) -> str:
     return "AutoAttack" if recipe.evaluation.attacks == "standard" else "APGD-CE and APGD-T only"
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and, with several seeds, standard deviation: `81.2 ± 0.7`."""
-    return f"{mean(values):.1f} ± {stdev(values):.1f}" if len(values) > 1 else f"{mean(values):.1f}"
 
 
 def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@ import pytest
 
 from pipelines.recipes import DEFAULT
 from pipelines.training.arms import BASELINE, OURS
-from pipelines.training.uplift import ArmResult, difference, spread, verdict
+from pipelines.training.uplift import ArmResult, verdict
 
 
 def arm(name: str, robust: float, seeds: int = 5, size: int = 400) -> ArmResult:
@@ -11,19 +11,6 @@ def arm(name: str, robust: float, seeds: int = 5, size: int = 400) -> ArmResult:
     flags = np.tile(np.arange(size) < robust * size, (seeds, 1))
     ones = [1.0] * seeds
     return ArmResult(name, range(seeds), [95.0] * seeds, [100 * robust] * seeds, ones, ones, [], flags)
-
-
-def test_a_difference_is_the_mean_gap_within_its_interval():
-    gap = difference(arm(OURS, 0.8), arm(BASELINE, 0.7))
-
-    assert gap.mean == pytest.approx(10)
-    assert 5 < gap.low < 10 < gap.high < 15
-
-
-def test_equal_arms_differ_by_nothing():
-    gap = difference(arm(OURS, 0.8), arm(BASELINE, 0.8))
-
-    assert (gap.mean, gap.low, gap.high) == (0, 0, 0)
 
 
 def test_the_verdict_says_that_shards_pay_and_names_the_best_other_arm():
@@ -45,8 +32,3 @@ def test_one_seed_is_called_one_seed():
     said = verdict([arm(BASELINE, 0.7, 1), arm("mixup", 0.7, 1), arm(OURS, 0.8, 1)], DEFAULT)
 
     assert "one seed shows no spread" in said
-
-
-def test_spread_shows_a_deviation_only_where_there_is_one():
-    assert spread([80.0]) == "80.0"
-    assert spread([79.0, 81.0]) == "80.0 ± 1.4"
