@@ -9,7 +9,10 @@ from torch.fx import GraphModule
 from data.errors import WrongUse
 from pipelines.training.descriptions import Description
 
-DYNAMIC = "export it with a dynamic batch: dynamic_shapes=({0: torch.export.Dim('batch')},)"
+DYNAMIC = (
+    "export it with a dynamic batch, dynamic_shapes=({0: torch.export.Dim('batch')},), and x.shape[0] for len(x), "
+    "which torch.export takes for a constant"
+)
 ROWS = 3
 """The largest batch that is tried."""
 
@@ -99,8 +102,7 @@ def _answer(name: str, model: Callable[[Tensor], Tensor], x: Tensor, classes: in
         logits = model(x)
     except Exception as error:  # theirs
         told = " ".join(str(error).split())[:300]
-        hint = f"; if it is about the batch, {DYNAMIC}"
-        raise WrongUse(f"{name} fails on {_by(x.shape)}: {type(error).__name__}: {told}{hint}") from error
+        raise WrongUse(f"{name} fails on {_by(x.shape)}: {type(error).__name__}: {told}") from error
     shape = _by(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if shape != _by((len(x), classes)):
         raise WrongUse(

@@ -18,7 +18,7 @@ import torch
 from torch.export.pt2_archive import PT2ArchiveWriter
 from torch.fx import GraphModule
 
-from data.errors import Damaged
+from data.errors import Damaged, WrongUse
 from pipelines.training.pt2_graph import Unsafe, cleaned
 
 GRAPH = "models/model.json"
@@ -26,6 +26,8 @@ CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_const
 SAMPLE_INPUTS = "data/sample_inputs/model.pt"
 TENSORS = re.compile(r"data/weights/weight_\d+|data/constants/tensor_\d+")
 IGNORED = re.compile(r"version|byteorder|\.data/.*|archive_format|archive_version|extra/.*|data/sample_inputs/.*")
+BATCH = 4096
+"""Images that a program must be able to take at once."""
 AGAIN = "export the model again with torch.export.save"
 
 
@@ -34,13 +36,19 @@ def load_exported(path: Path) -> GraphModule:
 
     Raises:
         Damaged: the file is no such program, or holds what could run code; nothing of it has run.
+        WrongUse: it takes small batches only.
     """
     archive = _rewritten(path)
     try:
         with _silent("torch.export", "torch._export"):
-            return torch.export.load(archive).module(check_guards=False)
+            program = torch.export.load(archive)
+            module = program.module(check_guards=False)
+            most = min((size.upper for size in program.range_constraints.values()), default=BATCH)
     except Exception as error:  # torch raises a dozen kinds on a graph that is not whole
         raise Damaged(f"{path}: torch {torch.__version__} cannot load it ({_first_line(error)}): {AGAIN}") from error
+    if most < BATCH:
+        raise WrongUse(f"{path} was exported for batches of at most {most}: leave max away from torch.export.Dim")
+    return module
 
 
 def _rewritten(path: Path) -> io.BytesIO:
@@ -48,7 +56,7 @@ def _rewritten(path: Path) -> io.BytesIO:
     buffer = io.BytesIO()
     try:
         with zipfile.ZipFile(path) as found, PT2ArchiveWriter(buffer) as safe:
-            for name, content in _plain(found, path):
+            for name, content in _plain(found):
                 safe.write_bytes(name, content)
             safe.write_bytes(SAMPLE_INPUTS, b"")
     except Unsafe as error:
@@ -59,11 +67,12 @@ def _rewritten(path: Path) -> io.BytesIO:
     return buffer
 
 
-def _plain(found: zipfile.ZipFile, path: Path) -> Iterator[tuple[str, bytes]]:
+def _plain(found: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
+    if "serialized_exported_program.json" in found.namelist():
+        raise Unsafe("the pickled tensors of torch 2.7 or older; a newer torch.export.save writes plain ones")
     members = _members(found)
     if GRAPH not in members:
-        other = "a program of torch 2.7 or older" if "serialized_exported_program.json" in found.namelist() else "none"
-        raise ValueError(f"no {GRAPH} in it, {other}")
+        raise ValueError(f"no {GRAPH} in it")
     for name, member in members.items():
         if name == GRAPH:
             yield name, json.dumps(cleaned(json.loads(found.read(member)))).encode()

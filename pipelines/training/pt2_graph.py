@@ -15,11 +15,14 @@ PATH = re.compile(r"(?!__)[A-Za-z0-9_]+(\.(?!__)[A-Za-z0-9_]+)*")
 OPERATOR = re.compile(r"torch\.ops\.aten\.([a-z0-9_]+)\.[A-Za-z0-9_]+")
 FORBIDDEN = {"from_file", "save", "set", "set_", "set_data", "record_stream", "resize_", "_print", "warn"}
 """ATen operators that touch files, storages, streams or the terminal."""
-ARITHMETIC = re.compile(r"_operator\.(eq|ne|le|ge|lt|gt|neg|pos|mul|add|sub|floordiv|mod|truediv|and_|or_|getitem)")
+ARITHMETIC = re.compile(
+    r"_operator\.(eq|ne|le|ge|lt|gt|neg|pos|mul|add|sub|floordiv|mod|truediv|and_|or_|not_|abs|getitem)"
+)
 OTHER_OPERATORS = {
     "torch.sym_not",
     "torch.sym_int",
     "torch.sym_float",
+    "torch.sym_sum",
     "torch.sym_max",
     "torch.sym_min",
     "math.trunc",

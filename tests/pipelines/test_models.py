@@ -41,9 +41,12 @@ class Picture(nn.Module):
         return logits[0] if self.fault == "one" else logits
 
 
-def exported(path, model, *, dynamic=True, shape=SHAPE, **sidecar):
+BATCH = torch.export.Dim("batch")
+
+
+def exported(path, model, *, dimension=BATCH, shape=SHAPE, **sidecar):
     """Export `model` to `path`, its sidecar beside it."""
-    dimensions = ({0: torch.export.Dim("batch")},) if dynamic else None
+    dimensions = ({0: dimension},) if dimension else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(model, (torch.rand(2, *shape),), dynamic_shapes=dimensions)
@@ -161,7 +164,7 @@ def test_batch_norm_that_was_exported_in_training_mode_is_noticed(tmp_path):
 
 
 def test_a_model_of_one_batch_size_is_refused(tmp_path):
-    options = exported(tmp_path / "m.pt2", Picture().eval(), dynamic=False)
+    options = exported(tmp_path / "m.pt2", Picture().eval(), dimension=None)
 
     with pytest.raises(
         WrongUse, match=r"exported for batches of 2 only: export it with a dynamic batch: dynamic_shapes"
