@@ -167,8 +167,15 @@ def test_a_model_of_one_batch_size_is_refused(tmp_path):
     options = exported(tmp_path / "m.pt2", Picture().eval(), dimension=None)
 
     with pytest.raises(
-        WrongUse, match=r"exported for batches of 2 only: export it with a dynamic batch: dynamic_shapes"
+        WrongUse, match="exported for batches of 2 only: export it with a dynamic batch, dyn"
     ):
+        open_model(options, SHAPE, NAMES)
+
+
+def test_a_model_of_small_batches_is_refused(tmp_path):
+    options = exported(tmp_path / "m.pt2", Picture().eval(), dimension=torch.export.Dim("batch", max=64))
+
+    with pytest.raises(WrongUse, match=r"exported for batches of at most 64: leave max away from torch.export.Dim"):
         open_model(options, SHAPE, NAMES)
 
 
