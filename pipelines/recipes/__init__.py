@@ -22,7 +22,7 @@ from pipelines.training.fit import FitOptions
 from pipelines.training.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
 from pipelines.training.models import ModelOptions
-from pipelines.training.referee import EvaluationOptions
+from pipelines.training.robustness import EvaluationOptions
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def workers(count: int) -> Iterator[None]:
         yield
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pipelines.training.materialise", "pipelines.training.referee"])
+    context.set_forkserver_preload(["torch", "pipelines.training.materialise", "pipelines.training.robustness"])
     channel: progress.Channel = context.Queue()
     with ProcessPoolExecutor(count, context, _begin, (channel,)) as pool, progress.shown(channel):
         _pool = pool

@@ -21,7 +21,7 @@ from pipelines.training.brought import files_of
 from pipelines.training.models import digest_of_model
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
 from pipelines.training.processes import in_worker
-from pipelines.training.referee import judge_robustness
+from pipelines.training.robustness import judge_robustness
 
 SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 
@@ -86,14 +86,15 @@ def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
 
 
 def accuracy(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
-    """Clean and robust accuracy of one arm's classifier."""
-    trained = f"arm-{name}-{seed}"
+    """Clean and robust accuracy of one arm's classifier; transfer is tried from the judges and the examiner."""
     path = f"arms/{name}-{seed}.safetensors"
-    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [trained])}
+    apart = [*(f"judge-{fold}" for fold in range(recipe.judges.folds)), "examiner"]
+    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [f"arm-{name}-{seed}", *apart])}
+    surrogates = [f"{other}.safetensors" for other in apart]
 
     def measure() -> tuple[Facts, float]:
         found, seconds = in_worker(
-            judge_robustness, run.folder, path, recipe.source, recipe.evaluation, f"attack {name}-{seed}"
+            judge_robustness, run.folder, path, surrogates, recipe.source, recipe.evaluation, f"attack {name}-{seed}"
         )
         return asdict(found), seconds
 

@@ -32,8 +32,8 @@ def show_report(path: Path) -> None:
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
     console.print(_arms(figures))
     for name, arm in figures["arms"].items():
-        for warning in arm["warnings"]:
-            console.print(f"AutoAttack doubts {name}: {warning}", highlight=False)
+        for doubt in arm["doubts"]:
+            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
     places = {"shards": figures["shards"]["url"], "report": path.with_name("report.html"), "figures": path}
     for name, place in places.items():

@@ -1,9 +1,10 @@
 """Do the shards pay? Figures of the arms, with spread and a paired interval, and one sentence."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +20,8 @@ class ArmResult:
 
     Attributes:
         clean, robust: percent, one a seed.
+        broken: attack -> samples that it broke of those left standing, over all seeds.
+        doubts: why a robust accuracy is not to be trusted, over all seeds; empty when it is.
         flags: bool (S, N): robust on each test sample, by seed.
     """
 
@@ -28,7 +31,8 @@ class ArmResult:
     robust: Sequence[float]
     train_seconds: Sequence[float]
     attack_seconds: Sequence[float]
-    warnings: Sequence[str]
+    broken: Mapping[str, int]
+    doubts: Sequence[str]
     flags: np.ndarray
 
 
@@ -41,7 +45,10 @@ def _result(run: Run, short: str, name: str, seeds: Sequence[int]) -> ArmResult:
     trained = [run.record(f"arm-{short}-{seed}") for seed in seeds]
     measured = [run.record(f"accuracy-{short}-{seed}") for seed in seeds]
     clean, robust = (np.array([_bits(m.facts[kind]) for m in measured]) for kind in ("clean", "robust"))
-    warnings = dict.fromkeys(str(w) for m in measured for w in m.facts["warnings"])  # type: ignore[attr-defined]
+    broken: Counter[str] = Counter()
+    for one in measured:
+        broken.update(cast(Mapping[str, int], one.facts["broken"]))
+    doubts = dict.fromkeys(doubt for m in measured for doubt in cast(Sequence[str], m.facts["doubts"]))
     return ArmResult(
         name,
         list(seeds),
@@ -49,7 +56,8 @@ def _result(run: Run, short: str, name: str, seeds: Sequence[int]) -> ArmResult:
         (100 * robust.mean(1)).tolist(),
         [t.seconds for t in trained],
         [m.seconds for m in measured],
-        list(warnings),
+        broken,
+        list(doubts),
         robust,
     )
 
@@ -69,11 +77,13 @@ def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
     seeds = len(ours.seeds)
     said = "The shards pay" if gain.low > 0 else "The shards do not pay, as far as these figures show"
     caveat = "; one seed shows no spread between trainings, see --seeds" if seeds == 1 else ""
+    doubted = [result.name for result in (ours, baseline, best) if result.doubts]
+    warning = f" Not to be trusted: the masking checks doubt {', '.join(doubted)}." if doubted else ""
     return (
         f"{said}: {_points(gain)} robust accuracy over {BASELINE} (clean {clean:+.1f}), "
         f"{_points(ahead)} against the best other arm, {best.name} "
-        f"(L-inf {recipe.evaluation.epsilon}, {_attack(recipe)}, {ours.flags.shape[1]} {recipe.evaluation.part} "
-        f"samples, {seeds} seed{'s' * (seeds > 1)}{caveat})."
+        f"({_radius(recipe)}, {_attack(recipe)}, {ours.flags.shape[1]} {recipe.evaluation.part} "
+        f"samples, {seeds} seed{'s' * (seeds > 1)}{caveat}).{warning}"
     )
 
 
@@ -81,8 +91,13 @@ def _points(gap: Difference) -> str:
     return f"{gap.mean:+.1f} points [{gap.low:+.1f}, {gap.high:+.1f}]"
 
 
+def _radius(recipe: Recipe) -> str:
+    return f"{'L-inf' if recipe.evaluation.norm == 'linf' else 'L2'} {recipe.evaluation.epsilon}"
+
+
 def _attack(recipe: Recipe) -> str:
-    return "AutoAttack" if recipe.evaluation.attacks == "standard" else "APGD-CE and APGD-T only"
+    standard = "AutoAttack, PGD with restarts, transfer"
+    return standard if recipe.evaluation.attacks == "standard" else "APGD-CE and APGD-T only"
 
 
 def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:
@@ -94,7 +109,9 @@ def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:
             "robust": [round(value, 3) for value in result.robust],
             "seconds": list(result.train_seconds),
             "attack_seconds": list(result.attack_seconds),
-            "warnings": list(result.warnings),
+            "broken": dict(result.broken),
+            "verdict": "suspicious" if result.doubts else "trusted",
+            "doubts": list(result.doubts),
         }
         for result in results
     }

@@ -1,0 +1,160 @@
+"""Clean and robust accuracy of a classifier of a run: the suite, resumable, with checks for gradient masking."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from generators.masking import check_masking
+from torch import Tensor
+
+from data.errors import WrongUse
+from data.files import digest_of
+from data.records import Batch
+from data.sources import Part, SourceOptions
+from generators.balls import Ball, Norm
+from generators.margins import Model
+from pipelines.training import checkpoints, suite
+from pipelines.training.classifier import load_classifier
+from pipelines.training.participants import samples, taken
+from pipelines.training.progress import report
+from pipelines.training.referee import reference_autoattack
+
+MASKING_SAMPLES = 200
+"""Samples that the masking checks look at, at most."""
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What the arms of the comparison are measured by."""
+
+    attacks: Literal["standard", "fast"] = "standard"
+    """AutoAttack, PGD with restarts and transfer; or AutoAttack's first two attacks alone."""
+    epsilon: float = 0.12
+    norm: Norm = "linf"
+    samples: int = 400
+    """Test samples at most; the paired interval says what so many can show."""
+    part: Literal["test", "validation"] = "test"
+    """Tuning happens on the validation part; figures come from the test part."""
+    reference: bool = False
+    """Let the reference AutoAttack (package pyautoattack) attack what still stands, too."""
+
+    def __post_init__(self) -> None:
+        if not self.epsilon > 0:
+            raise ValueError(f"evaluation.epsilon must be > 0, got {self.epsilon}")
+        if not self.samples >= 1:
+            raise ValueError(f"evaluation.samples must be >= 1, got {self.samples}")
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What one classifier does on each evaluation sample, in the order of the source.
+
+    Attributes:
+        clean, robust: a character a sample: 1 where it is right; robust means right on x and on every x_adv tried.
+        broken: attack -> samples that it broke, of those that the attacks before it had left standing.
+        verdict: `trusted`, or `suspicious` with reasons in `doubts`.
+    """
+
+    clean: str
+    robust: str
+    broken: Mapping[str, int]
+    verdict: str
+    doubts: tuple[str, ...]
+
+
+def must_be_comparable(run: Path, part: Part) -> None:
+    """Check before any work that the run's samples can be attacked at its end.
+
+    Raises:
+        WrongUse: there are no samples to attack.
+    """
+    if not any(taken(run).summary.kept[part].values()):
+        raise WrongUse(
+            f"the {part} part of the source has no sample: see source.{part}_share, or `hardshard build`, which makes "
+            "the shards without a comparison"
+        )
+
+
+def judge_robustness(
+    run: Path, name: str, surrogates: Sequence[str], source: SourceOptions, options: EvaluationOptions, work: str
+) -> Accuracy:
+    """Attack the classifier in a run's file `name` on the evaluation samples.
+
+    Args:
+        surrogates: files of classifiers that were trained apart, whose mean is what transfer attacks.
+        work: what progress is reported under.
+
+    Raises:
+        WrongUse: the reference is asked for and not installed.
+    """
+    batch = samples(run, options.part, source)
+    batch = batch.rows(torch.arange(min(options.samples, len(batch))))
+    model, surrogate = load_classifier(run / name), joint([load_classifier(run / other) for other in surrogates])
+    ball = Ball(epsilon=options.epsilon, norm=options.norm)
+    trials = suite.autoattack(ball, model.shape.classes, fast=options.attacks == "fast")
+    if options.attacks == "standard":
+        trials = (*trials, *suite.beyond_autoattack(ball, surrogate=True))
+    standing = attacked(model, batch, trials, surrogate, run / "evaluations" / Path(name).name, work)
+    broken = {trial.name: int((standing.broken_by == at).sum()) for at, trial in enumerate(trials)}
+    robust = standing.broken_by == -1
+    if options.reference:
+        robust, broken["reference"] = _by_reference(model, batch, robust, ball, work)
+    some = batch.rows(torch.arange(min(MASKING_SAMPLES, len(batch))))
+    masking = check_masking(model, some.inputs["image"], some.labels, ball, surrogate, torch.Generator().manual_seed(0))
+    doubts = tuple(check.reason for check in masking.checks if not check.passed)
+    return Accuracy(_flags(standing.broken_by != -2), _flags(robust), broken, masking.verdict, doubts)
+
+
+def joint(models: Sequence[Model]) -> Model:
+    """The mean opinion of several classifiers: inputs (N, ...) -> log-probabilities, float (N, K)."""
+
+    def model(x: Tensor) -> Tensor:
+        return torch.stack([F.log_softmax(one(x), 1) for one in models]).mean(0)
+
+    return model
+
+
+def attacked(
+    model: Model, batch: Batch, trials: Sequence[suite.Trial], surrogate: Model | None, state: Path, work: str
+) -> suite.Standing:
+    """Run trials on a batch of images; a state file takes a killed evaluation up where it was.
+
+    Args:
+        state: where the state is kept, written after each batch of each trial; the last one stays.
+    """
+    x, y = batch.inputs["image"], batch.labels
+    standing = suite.begin(model, x, y)
+    origin = digest_of([[asdict(trial) for trial in trials], list(batch.keys), standing.broken_by.tolist()])
+    if state.is_file():
+        tensors, facts = checkpoints.load(state)
+        if facts.get("origin") == origin:
+            standing = suite.Standing(tensors["x_adv"], tensors["broken_by"], *tensors["next"].tolist())
+    keep = partial(_keep, state, origin, trials, work)
+    return suite.finish(standing, trials, model, x, y, surrogate=surrogate, after_batch=keep)
+
+
+def _keep(state: Path, origin: str, trials: Sequence[suite.Trial], work: str, standing: suite.Standing) -> None:
+    place = torch.tensor([standing.trial, standing.batch])
+    tensors = {"x_adv": standing.x_adv, "broken_by": standing.broken_by, "next": place}
+    checkpoints.save(state, tensors, {"origin": origin})
+    left, done = int((standing.broken_by == -1).sum()), standing.trial
+    note = f"{left} of {len(standing.broken_by)} stand" + (f" after {trials[done - 1].name}" if done else "")
+    report(work, done, len(trials), note)
+
+
+def _by_reference(model: Model, batch: Batch, robust: Tensor, ball: Ball, work: str) -> tuple[Tensor, int]:
+    rows = robust.nonzero()[:, 0]
+    x, y = batch.inputs["image"][rows], batch.labels[rows]
+    x_adv = reference_autoattack(model, x, y, ball, work)
+    broken = suite.breaks(model, x_adv, x, y, ball)
+    robust = robust.clone()
+    robust[rows[broken]] = False
+    return robust, int(broken.sum())
+
+
+def _flags(right: Tensor) -> str:
+    return "".join("1" if ok else "0" for ok in right.tolist())
