@@ -13,6 +13,7 @@ from torch import Tensor
 
 from data.modalities import image
 from data.records import Batch, Candidates
+from generators.balls import Norm
 from generators.margins import Model, margins_of
 
 
@@ -28,8 +29,12 @@ class SearchOptions:
     """Length of a step in latent space, as a share of the latent's own length."""
     band: float = 1.0
     """Margins looked for: from -band to band, in logits."""
+    attack: str = "pgd"
+    """What `perturb` attacks with: a file of generators/attacks."""
+    norm: Norm = "linf"
+    """Of that attack."""
     epsilon: float = 0.25
-    """Radius that `perturb` may use, L-inf, in input units."""
+    """Radius that it may use, in input units."""
 
     def __post_init__(self) -> None:
         if not self.mix or min(self.mix.values()) < 0 or not abs(sum(self.mix.values()) - 1) < 1e-6:

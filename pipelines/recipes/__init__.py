@@ -46,7 +46,7 @@ class Recipe:
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
 
     def __post_init__(self) -> None:
-        known_plugins(self.search.mix, self.checks)
+        known_plugins(self.search, self.checks)
 
 
 DEFAULT = Recipe()

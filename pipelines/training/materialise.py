@@ -11,6 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+import generators.attacks
 import generators.checks
 import generators.search
 from data.drafts import DraftRecord, Judged, write_draft
@@ -128,13 +129,14 @@ def draft_rng(seed: int, set_name: str, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def known_plugins(mix: Mapping[str, float], checks: Mapping[str, float]) -> None:
-    """Look every search and check up before any work.
+def known_plugins(search: SearchOptions, checks: Mapping[str, float]) -> None:
+    """Look every search, check and attack up before any work.
 
     Raises:
         WrongUse: one of them does not exist.
     """
-    for name in mix:
+    plugin(generators.attacks, search.attack)
+    for name in search.mix:
         plugin(generators.search, name)
     for name in checks:
         plugin(generators.checks, name)

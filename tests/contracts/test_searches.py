@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+import generators.attacks
 import generators.search
 from data.modalities import image
 from data.plugins import plugin, plugin_names
 from generators.margins import margins_of
 from generators.search import SearchOptions
+from generators.search.perturb import perturb
 
 OPTIONS = SearchOptions(band=2.0, epsilon=0.5)
 HARD = ("interpolate", "latent_walk", "perturb")
@@ -91,3 +93,13 @@ def test_perturb_stays_within_its_ball(scene):
 def test_a_class_without_real_samples_is_refused(scene):
     with pytest.raises(ValueError, match=r"no real sample to start from for labels \[7\]"):
         plugin(generators.search, "perturb")(scene, torch.tensor([7]), OPTIONS, torch.Generator())
+
+
+@pytest.mark.parametrize("attack", [name for name in plugin_names(generators.attacks) if name != "apgd_dlr"])
+def test_perturb_finds_hard_samples_with_any_attack(attack, scene):
+    # Two classes are too few for the difference of logits ratio.
+    options = SearchOptions(band=2.0, epsilon=0.9, norm="l2", attack=attack, steps=100)
+
+    found = perturb(scene, torch.arange(40) % 2, options, torch.Generator().manual_seed(0))
+
+    assert (found.margins.abs() <= options.band).float().mean() > 0.9
