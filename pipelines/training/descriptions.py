@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from data.errors import WrongUse
+from data.errors import Damaged, WrongUse
 from data.files import read_json
 
 
@@ -82,15 +82,12 @@ def described(sidecar: Path, options: Mapping[str, object], *, must_exist: bool)
     """
     if must_exist and not sidecar.is_file():
         raise WrongUse(f"there is no file {sidecar}, which --model.sidecar names")
-    said = dict(read_json(sidecar)) if sidecar.is_file() else {}
+    said = _said(sidecar) if sidecar.is_file() else {}
     unasked = asdict(Description())
     given = {name: value for name, value in options.items() if value != unasked[name]}
     for pair, other in ((("low", "high"), ("mean", "std")), (("mean", "std"), ("low", "high"))):
         if any(name in given for name in pair):
             said = {name: value for name, value in said.items() if name not in other}
-    known = [field.name for field in fields(Description)]
-    if unknown := sorted(set(said) - set(known)):
-        raise WrongUse(f"{sidecar} holds {', '.join(unknown)}; a model is described by {', '.join(known)}")
     try:
         return TypeAdapter(Description).validate_python({**said, **given})
     except ValidationError as error:
@@ -98,3 +95,15 @@ def described(sidecar: Path, options: Mapping[str, object], *, must_exist: bool)
         place = ".".join(str(part) for part in first["loc"])
         told = first["msg"].removeprefix("Value error, ")
         raise WrongUse(f"{sidecar} or --model options: {place + ': ' if place else ''}{told}") from error
+
+
+def _said(sidecar: Path) -> dict[str, object]:
+    known = [field.name for field in fields(Description)]
+    try:
+        said = dict(read_json(sidecar))
+    except Damaged as error:
+        raise WrongUse(f"{sidecar} is no JSON object of {', '.join(known)}") from error
+    if unknown := sorted(set(said) - set(known)):
+        told = f"a model is described by {', '.join(known)}; --model.sidecar names another file"
+        raise WrongUse(f"{sidecar} holds {', '.join(unknown)}; {told}")
+    return said

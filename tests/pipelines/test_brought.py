@@ -11,6 +11,7 @@ import torch
 from data.errors import Damaged, WrongUse
 from data.manifest import read_manifest
 from data.runs import Run
+from data.shards import open_set
 from data.sources import SourceOptions
 from data.store import Store
 from generators.attacks.pgd import pgd
@@ -168,3 +169,22 @@ def test_a_run_that_goes_back_to_its_own_model_forgets_the_other(run, recipe):
     work.bring_model(recipe, run)
     assert not isinstance(model_of(run), Classifier)
     assert taken(run).summary.class_names == list("0123456789")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_command_builds_shards_against_it_and_does_nothing_twice(exported, tmp_path):
+    brief = ["--judges.fit.steps", "40", "--generator.steps", "100", "--shards.attempts", "100"]
+    easy = ["--checks.agreement", "0.1", "--checks.margin_band", "3", "--run", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "pipelines.cli", "build", "digits_quick", "--model", str(exported), *brief, *easy]
+    run = Run(tmp_path / "run")
+
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    before = {path: path.stat().st_mtime_ns for path in run.path("stages").rglob("*.json")}
+    subprocess.run(command, capture_output=True, check=True)
+
+    index = open_set(Store(str(run.path("shards"))))
+    assert "your model: right on 9" in said
+    assert index.facts["made_by"]["model"] == run.record("model").digest
+    assert int(str(index.facts["samples"])) > 0
+    assert before == {path: path.stat().st_mtime_ns for path in run.path("stages").rglob("*.json")}

@@ -24,6 +24,10 @@ def called(*arguments, cwd):
         (["build", "digits", "--source.labelled", "-1"], "source.labelled must be >= 0, got -1"),
         (["build", "digits", "--source.name", "idx"], "source.path is missing"),
         (["build", "digits", "--source.name", "npz", "--source.path", "/nowhere"], "holds no .npz file"),
+        (["build", "digits", "--model", "/nowhere.pt2"], "there is no file /nowhere.pt2, which --model.path names"),
+        (["build", "digits", "--model", "net.pth"], "must be a torch.export program, .pt2, or module:factory"),
+        (["build", "digits", "--model", "net:build"], "model.weights is missing: the safetensors file of net:build"),
+        (["build", "digits", "--model.low", "-1"], "model.path is missing"),
     ],
 )
 def test_wrong_use_ends_with_2_and_one_line_before_any_work(arguments, message, workplace):
