@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+import generators.corruptions
+from data.plugins import plugin_names
 from pipelines.training.previews import Preview
 from pipelines.training.statistics import spread
 
@@ -53,6 +55,8 @@ def render(
         refused=_by_reason([p for p in previews if p.reason], each=8),
         margins=_histogram(margins, band),
         uplift=_uplift(figures["arms"]),
+        trade_off=_trade_off(figures["arms"]),
+        corruptions=len(plugin_names(generators.corruptions)),
     )
 
 
@@ -108,6 +112,17 @@ def _uplift(arms: Mapping[str, Any]) -> str:
     lowest = min(value for arm in arms.values() for value in arm["robust"])
     axes.set(yticks=range(len(arms)), yticklabels=list(reversed(list(arms))), xlabel="robust accuracy, % (dots: seeds)")
     axes.set_xlim(left=max(0, 10 * ((lowest - 5) // 10)))
+    return _svg(figure)
+
+
+def _trade_off(arms: Mapping[str, Any]) -> str:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for (name, arm), marker in zip(arms.items(), "osD^vPX*", strict=False):
+        style = "#d9792b" if name == "real + ours" else "#5b8db8"
+        axes.plot(arm["clean"], arm["robust"], marker, color=style, alpha=0.8, label=name)
+    axes.set(xlabel="clean accuracy, %", ylabel="robust accuracy, %")
+    axes.legend(frameon=False, fontsize="small")
     return _svg(figure)
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from generators.masking import check_masking
 from torch import Tensor
 
 from data.errors import WrongUse
@@ -17,8 +16,10 @@ from data.records import Batch
 from data.sources import Part, SourceOptions
 from generators.balls import Ball, Norm
 from generators.margins import Model
+from generators.masking import check_masking
 from pipelines.training import checkpoints, suite
 from pipelines.training.classifier import load_classifier
+from pipelines.training.corrupted import accuracy_by_corruption, right_when_corrupted
 from pipelines.training.participants import samples, taken
 from pipelines.training.progress import report
 from pipelines.training.referee import reference_autoattack
@@ -56,12 +57,14 @@ class Accuracy:
     Attributes:
         clean, robust: a character a sample: 1 where it is right; robust means right on x and on every x_adv tried.
         broken: attack -> samples that it broke, of those that the attacks before it had left standing.
+        corrupted: corruption -> accuracy in percent at severities 1 to 5.
         verdict: `trusted`, or `suspicious` with reasons in `doubts`.
     """
 
     clean: str
     robust: str
     broken: Mapping[str, int]
+    corrupted: Mapping[str, Sequence[float]]
     verdict: str
     doubts: tuple[str, ...]
 
@@ -106,7 +109,8 @@ def judge_robustness(
     some = batch.rows(torch.arange(min(MASKING_SAMPLES, len(batch))))
     masking = check_masking(model, some.inputs["image"], some.labels, ball, surrogate, torch.Generator().manual_seed(0))
     doubts = tuple(check.reason for check in masking.checks if not check.passed)
-    return Accuracy(_flags(standing.broken_by != -2), _flags(robust), broken, masking.verdict, doubts)
+    corrupted = accuracy_by_corruption(right_when_corrupted(model, batch.inputs["image"], batch.labels, seed=0))
+    return Accuracy(_flags(standing.broken_by != -2), _flags(robust), broken, corrupted, masking.verdict, doubts)
 
 
 def joint(models: Sequence[Model]) -> Model:

@@ -23,7 +23,7 @@ from pipelines.training.statistics import spread
 
 def show_report(path: Path) -> None:
     """The summary of a finished run, from its report.json."""
-    figures, console = json.loads(path.read_text()), Console()
+    figures, console = json.loads(path.read_text()), _console()
     console.print(_source(figures["source"]), highlight=False)
     if figures["brought"]:
         console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
@@ -42,7 +42,7 @@ def show_report(path: Path) -> None:
 
 def show_build(run: Run, url: str) -> None:
     """The summary of a finished build."""
-    console = Console()
+    console = _console()
     found = read_index(Store(url))
     console.print(_source(run.record("source").facts), highlight=False)
     if (facts := run.record("model").facts).get("validation"):
@@ -58,6 +58,12 @@ def show_recipes(recipe: recipes.Recipe) -> None:
     console.print(f"recipes: {', '.join(plugin_names(recipes))}\n\noptions of {recipe.name}:", highlight=False)
     for name, value in recipes.options_of(asdict(recipe)):
         console.print(f"  --{name} {value}", highlight=False)
+
+
+def _console() -> Console:
+    """A terminal's own width; in a log, wide enough for every table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def _source(facts: Mapping[str, Any]) -> str:
@@ -94,13 +100,13 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
 
 
 def _arms(figures: dict[str, Any]) -> Table:
-    columns = ("arm", "clean, %", "robust, %", "ours minus this [95 %]", "training, s")
+    columns = ("arm", "clean, %", "corrupted", "robust, %", "ours minus this [95 %]", "training, s")
     table = Table(*columns, title="arms", title_justify="left", box=None)
     for name in (arm.name for arm in ARMS.values()):
         arm = figures["arms"][name]
         gap = figures["ours_minus"].get(name)
         shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
         seconds = sum(arm["seconds"]) / len(arm["seconds"])
-        cells = (name, spread(arm["clean"]), spread(arm["robust"]), escape(shown), f"{seconds:.0f}")
-        table.add_row(*cells, style="bold" if name == OURS else "")
+        figures_of_arm = (spread(arm[kind]) for kind in ("clean", "corrupted", "robust"))
+        table.add_row(name, *figures_of_arm, escape(shown), f"{seconds:.0f}", style="bold" if name == OURS else "")
     return table

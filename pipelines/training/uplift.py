@@ -19,7 +19,7 @@ class ArmResult:
     """One arm over its seeds.
 
     Attributes:
-        clean, robust: percent, one a seed.
+        clean, robust, corrupted: percent, one a seed; corrupted is the mean over common corruptions and severities.
         broken: attack -> samples that it broke of those left standing, over all seeds.
         doubts: why a robust accuracy is not to be trusted, over all seeds; empty when it is.
         flags: bool (S, N): robust on each test sample, by seed.
@@ -29,6 +29,7 @@ class ArmResult:
     seeds: Sequence[int]
     clean: Sequence[float]
     robust: Sequence[float]
+    corrupted: Sequence[float]
     train_seconds: Sequence[float]
     attack_seconds: Sequence[float]
     broken: Mapping[str, int]
@@ -54,6 +55,7 @@ def _result(run: Run, short: str, name: str, seeds: Sequence[int]) -> ArmResult:
         list(seeds),
         (100 * clean.mean(1)).tolist(),
         (100 * robust.mean(1)).tolist(),
+        [float(np.mean(list(cast(Mapping[str, list[float]], m.facts["corrupted"]).values()))) for m in measured],
         [t.seconds for t in trained],
         [m.seconds for m in measured],
         broken,
@@ -101,12 +103,13 @@ def _attack(recipe: Recipe) -> str:
 
 
 def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:
-    """Arm -> seeds, clean and robust accuracy in percent, seconds of training and of attack."""
+    """Arm -> seeds; clean, robust and corrupted accuracy in percent; seconds of training and of attack."""
     return {
         result.name: {
             "seeds": list(result.seeds),
             "clean": [round(value, 3) for value in result.clean],
             "robust": [round(value, 3) for value in result.robust],
+            "corrupted": [round(value, 3) for value in result.corrupted],
             "seconds": list(result.train_seconds),
             "attack_seconds": list(result.attack_seconds),
             "broken": dict(result.broken),
