@@ -81,7 +81,8 @@ def _plain(found: zipfile.ZipFile) -> Iterator[tuple[str, bytes]]:
         elif TENSORS.fullmatch(name):
             yield name, found.read(member)
         elif not IGNORED.fullmatch(name):
-            raise Unsafe(f"{name}, which is neither a graph nor a plain tensor")
+            older = f", as an older torch writes: export it with {torch.__version__}" if name.endswith(".pt") else ""
+            raise Unsafe(f"{name}, which is neither a graph nor a plain tensor{older}")
 
 
 def _members(found: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:

@@ -174,8 +174,8 @@ def test_a_run_that_goes_back_to_its_own_model_forgets_the_other(run, recipe):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_command_builds_shards_against_it_and_does_nothing_twice(exported, tmp_path):
-    brief = ["--judges.fit.steps", "40", "--generator.steps", "100", "--shards.attempts", "100"]
-    easy = ["--checks.agreement", "0.1", "--checks.margin_band", "3", "--run", str(tmp_path / "run")]
+    brief = ["--judges.fit.steps", "10", "--generator.steps", "30", "--shards.attempts", "50"]
+    easy = ["--checks.agreement", "0.05", "--checks.margin_band", "9", "--run", str(tmp_path / "run")]
     command = [sys.executable, "-m", "pipelines.cli", "build", "digits_quick", "--model", str(exported), *brief, *easy]
     run = Run(tmp_path / "run")
 
