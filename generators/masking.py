@@ -17,12 +17,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from generators.aims import aim_of
+from generators.ascent import auto_pgd
 from generators.attacks import Attack
 from generators.attacks.fgsm import fgsm
 from generators.attacks.pgd import pgd
 from generators.attacks.square import square
 from generators.balls import Ball
-from generators.margins import Model
+from generators.margins import Model, margins_of
 from generators.pairs import chance_of
 from generators.symptoms import (
     ALPHA,
@@ -59,7 +61,8 @@ class Broken:
 
     Attributes:
         single: one step, FGSM.
-        iterated: PGD on the model's own gradient.
+        iterated: the model's own gradient, followed up the cross-entropy (PGD) or up the negative margin (auto-PGD):
+            smooth labels flatten the one, and large logits saturate it.
         transferred: PGD on the surrogate's gradient.
         queried: Square, which reads no gradient.
         by_radius: radius -> PGD; the last radius reaches every image there is.
@@ -115,11 +118,17 @@ def try_attacks(model: Model, x: Tensor, y: Tensor, ball: Ball, surrogate: Model
     by_radius = tuple((epsilon, broken(pgd, model, epsilon)) for epsilon in radii)
     return Broken(
         single=broken(fgsm, model, ball.epsilon),
-        iterated=by_radius[RADII.index(1.0)][1],
+        iterated=by_radius[RADII.index(1.0)][1] | broken(_down_the_margin, model, ball.epsilon),
         transferred=broken(pgd, surrogate, ball.epsilon, stop_early=False),
         queried=broken(square, model, ball.epsilon, QUERIES),
         by_radius=by_radius,
     )
+
+
+def _down_the_margin(
+    model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
+) -> Tensor:
+    return auto_pgd(model, x, aim_of(x, y, y_target), ball, rng, lambda logits, aim: -margins_of(logits, aim.y))
 
 
 def _broken(attack: Callable[[Tensor, Tensor], Tensor], model: Model, x: Tensor, y: Tensor) -> Tensor:
@@ -148,8 +157,8 @@ def many_steps_beat_one(broken: Broken) -> MaskingCheck:
         "many steps beat one",
         ("a single step (FGSM)", broken.single),
         (f"{STEPS} steps (PGD)", broken.iterated),
-        "The loss is rough or flat around the samples. Take more steps and restarts and a loss on the margin (APGD), "
-        "and find out what in the model does it before trusting any figure.",
+        "The loss is rough or flat around the samples. Take more steps and restarts, and find out what in the model "
+        "does it before trusting any figure.",
     )
 
 
@@ -159,8 +168,8 @@ def gradient_beats_transfer(broken: Broken) -> MaskingCheck:
         "gradient beats transfer",
         ("an attack on another model (transfer)", broken.transferred),
         ("an attack on the model itself (PGD)", broken.iterated),
-        "The model's gradient leads away from errors that do exist. Count what transfer breaks as broken, and attack "
-        "again with a loss that the scale of the logits does not change (APGD-DLR).",
+        "The model's gradient leads away from errors that do exist. Count what transfer breaks as broken, and look for "
+        "the part of the model that hides its gradient.",
     )
 
 
