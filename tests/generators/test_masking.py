@@ -1,5 +1,6 @@
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import masked
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from generators import masking
 from generators.balls import Ball
-from generators.masking import Broken, check_masking, checks_of
+from generators.masking import Broken, check_masking, checks_of, try_attacks
 from generators.neighbours import soft_neighbours
 from generators.pairs import chance_of
 from generators.symptoms import (
@@ -169,6 +170,26 @@ def test_a_half_plane_is_trusted_and_the_verdict_turns_into_json(half_plane, rng
     told = json.loads(json.dumps(asdict(found)))
     assert len(told["checks"]) == 9
     assert all(check["reason"].endswith(".") and check["advice"].endswith(".") for check in told["checks"])
+
+
+def test_a_margin_is_followed_where_the_cross_entropy_is_saturated(half_plane, rng):
+    x = torch.full((10, 1, 2, 2), 0.45)
+    y = half_plane(x).argmax(1)
+
+    found = try_attacks(lambda x: 1000 * half_plane(x), x, y, Ball(0.1), half_plane, rng)
+
+    assert not found.by_radius[0][1].any()
+    assert found.iterated.all()
+
+
+def test_the_documentation_has_a_section_for_each_check_in_their_order(half_plane, rng):
+    x = images()
+    told = (Path(__file__).parents[2] / "docs" / "masking.md").read_text()
+
+    found = check_masking(half_plane, x, half_plane(x).argmax(1), Ball(0.1), half_plane, rng)
+
+    headings = [line.removeprefix("## ") for line in told.splitlines() if line.startswith("## ")]
+    assert [check.name.capitalize() for check in found.checks] == headings[: len(found.checks)]
 
 
 def test_without_samples_nothing_is_said(half_plane, rng):
