@@ -12,5 +12,5 @@ from generators.margins import Model
 def apgd_ce(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Raise the cross-entropy within the ball; see `Attack` and `auto_pgd`."""
+    """Raise the cross-entropy within the ball; float (N, ...) to float (N, ...), see `Attack` and `auto_pgd`."""
     return auto_pgd(model, x, aim_of(x, y, y_target), ball, rng, cross_entropy)

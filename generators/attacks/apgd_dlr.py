@@ -12,5 +12,8 @@ from generators.margins import Model
 def apgd_dlr(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Raise the difference of logits ratio, which the logits' scale does not change; see `Attack` and `auto_pgd`."""
+    """Raise the difference of logits ratio, which the logits' scale does not change.
+
+    From float (N, ...) to float (N, ...); see `Attack` and `auto_pgd`.
+    """
     return auto_pgd(model, x, aim_of(x, y, y_target), ball, rng, logits_ratio)

@@ -37,8 +37,9 @@ class _Descent:
 def cw(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Minimise squared distance plus `c` times the margin, for nine values of `c`; see `Attack`.
+    """Minimise squared distance plus `c` times the margin, for nine values of `c`.
 
+    From float (N, ...) to float (N, ...), see `Attack`.
     Nine searches of at most `ball.steps` forward and backward passes; a row leaves a search when a tenth of the steps
     gained it less than a ten-thousandth. Draws nothing.
 

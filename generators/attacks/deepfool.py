@@ -20,8 +20,9 @@ HALVINGS = 10
 def deepfool(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Step to the nearest of the model's boundaries, as planes, until it errs; see `Attack`.
+    """Step to the nearest of the model's boundaries, as planes, until it errs.
 
+    From float (N, ...) to float (N, ...), see `Attack`.
     `ball.steps` steps at most, each a forward pass and up to nine backward passes for the rows still standing; then a
     bisection of ten forward passes, which the paper lacks, straight back to the boundary. Points are cut to [0, 1]; a
     row that needs more than `ball.epsilon` stays where it was.

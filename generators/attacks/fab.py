@@ -19,8 +19,9 @@ RETREAT = 0.9
 def fab(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Walk along the boundary towards x, and keep the nearest point that the model errs on; see `Attack`.
+    """Walk along the boundary towards x, and keep the nearest point that the model errs on.
 
+    From float (N, ...) to float (N, ...), see `Attack`.
     Each of `ball.steps` steps of a start is two forward passes and up to nine backward passes, one with a target.
     With `ball.stop_early` a row leaves once it is broken within `ball.epsilon`.
     """

@@ -14,8 +14,9 @@ from generators.starts import worst_of_starts
 def pgd(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Raise the cross-entropy within the ball by `ball.steps` steps of `ball.step_size`; see `Attack`.
+    """Raise the cross-entropy within the ball by `ball.steps` steps of `ball.step_size`.
 
+    From float (N, ...) to float (N, ...), see `Attack`.
     Calls the model once a step, and once more a start when there are several. Without `ball.stop_early` a row's last
     point counts, as in adversarial training; with it, the first that the model errs on.
     """

@@ -20,8 +20,9 @@ HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 def square(
     model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> Tensor:
-    """Lower the margin by changes of random windows, which are kept where they help; see `Attack`.
+    """Lower the margin by changes of random windows, which are kept where they help.
 
+    From float (N, ...) to float (N, ...), see `Attack`.
     Calls the model, forward only, `ball.steps` times a start. Images are (N, C, H, W); of (N, C, L) a window is a
     stretch of L, of (N, D) a stretch of D.
     """
