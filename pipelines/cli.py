@@ -5,6 +5,8 @@
     hardshard build digits --run runs/mine            as far as the shards
     hardshard run digits --run runs/mine --search.steps 40
     hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
+    hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
+    hardshard audit digits --run runs/mine            likewise, for the model that a run trained
     hardshard recipes                                 recipes there are, and every option with its default
     hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
     hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
@@ -26,7 +28,7 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
-RECIPE_COMMANDS, SET_COMMANDS = ("run", "build", "recipes"), ("inspect", "verify", "repair")
+RECIPE_COMMANDS, SET_COMMANDS = ("run", "build", "audit", "recipes"), ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +128,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     if known.seeds < 1:
         raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
     recipe = overridden(preset(known.what or "digits"), overrides)
-    folder = known.run or Path("runs") / recipe.name
+    folder = known.run or Path("runs") / _named(known.command, recipe.name, recipe.model.path)
     if known.command == "recipes":
         from pipelines.training.terminal import show_recipes
 
@@ -134,9 +136,11 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         return 0
     from data.runs import Run
     from data.sources import source_of
+    from pipelines.audit import audit
     from pipelines.augment import augment, build
     from pipelines.training import terminal
     from pipelines.training.arms import SHARDS, set_url
+    from pipelines.training.audit.terminal import show_audit
     from pipelines.training.models import must_exist
 
     source_of(recipe.source)  # a source or a model that is not there fails before any work
@@ -145,9 +149,16 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     if known.command == "build":
         build(recipe, folder)
         terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
+    elif known.command == "audit":
+        show_audit(audit(recipe, folder))
     else:
         terminal.show_report(augment(recipe, folder, known.seeds))
     return 0
+
+
+def _named(command: str, recipe: str, model: str) -> str:
+    """Name of the folder of a run: the recipe's; but an audit of a model that was brought touches no other run."""
+    return f"audit-{Path(model).stem.replace(':', '-')}" if command == "audit" and model else recipe
 
 
 def _say(message: str, code: int) -> int:

@@ -18,6 +18,7 @@ from data.plugins import plugin
 from data.sources import SourceOptions
 from generators.gan import GanOptions
 from generators.search import SearchOptions
+from pipelines.training.audit.options import AuditOptions
 from pipelines.training.fit import FitOptions
 from pipelines.training.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
@@ -44,6 +45,7 @@ class Recipe:
     """Check -> its threshold, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    audit: AuditOptions = field(default_factory=AuditOptions)
 
     def __post_init__(self) -> None:
         known_plugins(self.search, self.checks)
