@@ -18,10 +18,10 @@ FAR = -1e30
 def soft_neighbours(stored: Tensor, labels: Tensor, classes: int) -> Model:
     """A model whose logit of a class is the log-sum-exp, over its samples, of -|x - sample|^2 / temperature.
 
-    The temperature is the median squared distance from a stored sample to its nearest other one.
+    The temperature is the median squared distance from a stored sample to the nearest that is no copy.
 
     Args:
-        stored: float (M, ...), two samples at least.
+        stored: float (M, ...); two differ.
         labels: int64 (M,).
         classes: K.
 
@@ -29,7 +29,7 @@ def soft_neighbours(stored: Tensor, labels: Tensor, classes: int) -> Model:
         Inputs, float (N, ...) -> logits, float (N, K); `FAR` for a class without a sample.
 
     Raises:
-        ValueError: fewer than two samples, or half of them or more are copies of another.
+        ValueError: no two samples differ.
     """
     points = stored.flatten(1)
     temperature = spacing(points)
@@ -43,18 +43,19 @@ def soft_neighbours(stored: Tensor, labels: Tensor, classes: int) -> Model:
 
 
 def spacing(points: Tensor) -> float:
-    """Median squared distance from each of float (M, D) to the nearest other.
+    """Median squared distance from each of float (M, D) to the nearest that is no copy of it.
 
     Raises:
-        ValueError: fewer than two points, or half of them or more are copies of another.
+        ValueError: no two points differ.
     """
-    nearest = [
-        _squared(points[rows], points).scatter(1, rows[:, None], torch.inf).amin(1)
-        for rows in torch.split(torch.arange(len(points), device=points.device), AT_ONCE)
-    ]
-    found = float(torch.cat(nearest).median()) if len(points) > 1 else 0.0
-    if not found > 0:
-        raise ValueError(f"soft neighbours need two samples at least, most of them no copies, got {len(points)}")
+    rounding = torch.finfo(points.dtype).eps ** 0.5 * points.square().sum(1).amax()
+    nearest = []
+    for some in torch.split(points, AT_ONCE):
+        squared = _squared(some, points)
+        nearest.append(squared.masked_fill(squared <= rounding, torch.inf).amin(1))
+    found = float(torch.cat(nearest).median())
+    if not found < torch.inf:
+        raise ValueError(f"soft neighbours need samples that differ, got {len(points)} alike")
     return found
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from generators.severities import at
 
 SMALL = 64
-"""Pixels: up to this side our own shares, as ImageNet-C's would leave 2x2 of an 8x8 image."""
+"""Pixels: up to this side our own shares, as ImageNet-C's would leave 2x2 of an 8x8 image; ours leave 4x4."""
 
 
 @torch.no_grad()

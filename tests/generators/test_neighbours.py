@@ -37,7 +37,13 @@ def test_a_class_without_a_sample_is_never_chosen_and_leaves_the_gradient_finite
     assert gradient.isfinite().all()
 
 
+def test_copies_do_not_count_for_the_spacing():
+    x = points()[0].flatten(1)
+
+    assert spacing(torch.cat([x, x])) == pytest.approx(2 * 0.1**2, rel=1e-3)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_single_sample_or_only_copies_are_refused(count):
-    with pytest.raises(ValueError, match="most of them no copies"):
+    with pytest.raises(ValueError, match="samples that differ, got"):
         soft_neighbours(torch.full((count, 1, 2, 2), 0.5), torch.zeros(count, dtype=torch.int64), 2)
