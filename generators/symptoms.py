@@ -18,6 +18,9 @@ ALPHA = 0.01
 POINT = Fraction(1, 100)
 """The share of samples that does not matter: one point of accuracy."""
 REPEATS = 4
+"""How often the model is asked again."""
+ROUNDING = 2.0**-8
+"""Share of the largest logit by which answers may differ: four times the precision of TF32, in which GPUs convolve."""
 
 Result = TypeVar("Result")
 
@@ -51,7 +54,7 @@ def outputs_are_logits(model: Model, x: Tensor) -> MaskingCheck:
     """Probabilities instead of logits flatten the gradient and blind losses on margins."""
     logits = model(x)
     off = float((logits.sum(1) - 1).abs().max())
-    masked = bool(((logits >= 0) & (logits <= 1)).all()) and off < _rounding(logits)
+    masked = bool(((logits >= 0) & (logits <= 1)).all()) and off < torch.finfo(logits.dtype).eps ** 0.5
     seen = "lie in [0, 1] and add up to 1, like probabilities" if masked else "are no probabilities"
     advice = "Attack the model without its last softmax: wrap it so that it returns logits."
     return MaskingCheck("outputs are logits", not masked, {"sum_off_one": off}, f"The outputs {seen}.", advice)
@@ -64,7 +67,7 @@ def forward_repeats(model: Model, x: Tensor) -> MaskingCheck:
     again = [torch.cat([model(half) for half in torch.split(x, (len(x) + 1) // 2)]) for _ in range(REPEATS)]
     off = max(float((other - logits).abs().max()) for other in again)
     changed = sum(int((other.argmax(1) != logits.argmax(1)).sum()) for other in again)
-    passed = off <= _rounding(logits)
+    passed = off <= max(ROUNDING, torch.finfo(logits.dtype).eps ** 0.5) * float(logits.abs().max())
     seen = "the same" if passed else f"other logits, by up to {off:.3g}, and {changed} other classes,"
     return MaskingCheck(
         "forward repeats",
@@ -120,11 +123,6 @@ def gradient_is_there(gradient: Tensor | None) -> MaskingCheck:
         "Look for rounding, thresholds, detach() and no_grad() in the forward pass, and for logits so large that the "
         "softmax saturates: divide those by a constant, and give attacks a smooth stand-in for a step (BPDA).",
     )
-
-
-def _rounding(logits: Tensor) -> float:
-    """What may differ between two ways of adding up: half of the digits."""
-    return float(torch.finfo(logits.dtype).eps ** 0.5 * logits.abs().max().clamp_min(1))
 
 
 class _Spy(TorchFunctionMode):

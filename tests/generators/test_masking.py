@@ -112,6 +112,7 @@ def test_rounding_is_no_noise_but_noise_is_and_so_is_the_company_in_a_batch(half
 
     assert forward_repeats(lambda x: half_plane(x) + 1e-6 * torch.rand(len(x), 2), x).passed
     assert not forward_repeats(lambda x: half_plane(x) + 0.1 * torch.rand(len(x), 2, generator=rng), x).passed
+    assert not forward_repeats(lambda x: 1e-3 * (half_plane(x) + torch.rand(len(x), 2, generator=rng)), x).passed
     assert not forward_repeats(lambda x: half_plane(x - x.mean(0)), x).passed
 
 
