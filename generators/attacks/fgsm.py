@@ -13,7 +13,8 @@ def fgsm(
 ) -> Tensor:
     """One step of `ball.epsilon` up the cross-entropy, by its sign (L-inf) or its direction (L2).
 
-    From float (N, ...) to float (N, ...), see `Attack`. Calls the model once and draws nothing. With a random start it is `pgd` of one step.
+    From float (N, ...) to float (N, ...), see `Attack`. Calls the model once and draws nothing. With a random start
+    it is `pgd` of one step.
     """
     aim = aim_of(x, y, y_target)
     _, _, gradient = climbed(model, x, aim, cross_entropy)
