@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 EVERY = 100
 """Steps between looks, each 10 gradient evaluations of one batch: 5 % of what a single-step training costs."""
 GAP = 0.3
-"""Accuracy that PGD takes beyond the training attack; honest trainings showed at most half of it: docs/training.md."""
+"""Accuracy that PGD takes beyond the training attack: at most 0.13 in trainings that held, docs/training.md."""
 NOTE = "overfitted_catastrophically_at"
 
 

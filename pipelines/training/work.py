@@ -69,7 +69,7 @@ def fit_arm(recipe: Recipe, run: Path, pool: str, seed: int, out: str) -> dict[s
 def _digest(pool: Pool) -> str:
     digest = hashlib.sha256()
     for part in (pool.images, pool.soft_labels):
-        digest.update(part.contiguous().numpy())
+        digest.update(part.contiguous().numpy().data)
     return digest.hexdigest()
 
 
