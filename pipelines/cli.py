@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known, rest = parser.parse_known_args(arguments)
     _log_to_terminal()
     signal.signal(signal.SIGINT, _interrupt)
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO" if known.debug else "CRITICAL")
+    for log in ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"):  # the latter: of the temporary server's end
+        os.environ.setdefault(log, "INFO" if known.debug else "CRITICAL")
     from data.errors import Damaged, WrongUse
 
     try:

@@ -76,7 +76,7 @@ def test_the_sentence_has_accuracy_radius_and_the_class_that_breaks_first():
 
     assert "96.0 % of samples as they are, and on 60.0 % [58.0, 62.0]" in said
     assert "0.1, 26 of 255 levels" in said
-    assert "Class eel breaks first: 35 %, mostly taken for dog" in said
+    assert "Class eel breaks first: 35 %, most often taken for dog" in said
     assert "0.15 fools it on half" in said
 
 
@@ -108,8 +108,16 @@ def test_a_weak_class_and_an_early_fall_come_with_commands_to_type():
     assert "class eel" in fix.title
     assert fix.command == "hardshard build own --model.path m.pt2"
     assert train.title == "Train adversarially at L∞ 0.1"
-    assert train.command == "hardshard run own --model.path m.pt2 --training.ball.epsilon 0.1"
+    assert "in your own trainer" in train.why
+    assert train.command == ""  # the same as above it
     assert "up to 0.02" in train.why
+
+
+def test_a_model_that_we_trained_at_a_smaller_radius_is_trained_at_this_one():
+    train = advice_on(evidence(60.0, brought=False, trained_at=0.05))[0]
+
+    assert train.title == "Train adversarially at L∞ 0.1"
+    assert train.command.endswith("--training.ball.epsilon 0.1")
 
 
 def test_a_model_that_we_trained_at_that_radius_is_offered_hard_samples_instead():

@@ -1,6 +1,7 @@
 """What to do next: concrete steps that an audit's figures ask for, with commands to type."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pipelines.training.audit.conclusions import Evidence, weakest
 from pipelines.training.audit.figures import Advice
@@ -18,11 +19,13 @@ MOST = 5
 
 
 def advice_on(evidence: Evidence) -> list[Advice]:
-    """What to do next, the most urgent first."""
+    """What to do next, the most urgent first; a command stands where it is first needed."""
     if evidence.clueless:
         return [_look_at_the_inputs(evidence)]
     ways = (_distrust, _fix_class, _train, _tell_apart, _augment, _search, _attack_more, _go_further)
-    return [advice for way in ways for advice in way(evidence)][:MOST] or [_nothing(evidence)]
+    found = [advice for way in ways for advice in way(evidence)][:MOST] or [_nothing(evidence)]
+    typed = [advice.command for advice in found]
+    return [replace(a, command="") if a.command in typed[:place] else a for place, a in enumerate(found)]
 
 
 def _look_at_the_inputs(evidence: Evidence) -> Advice:
@@ -46,10 +49,10 @@ def _fix_class(evidence: Evidence) -> Iterator[Advice]:
     main, worst = evidence.norms[0], weakest(evidence.norms[0])
     if worst is not None:
         yield Advice(
-            f"Make hard samples, and train on those of class {worst.name} more often",
+            f"Make hard samples, and give class {worst.name} more weight",
             f"Under attack it is right on {worst.robust.percent:.0f} % of class {worst.name}, on "
             f"{main.robust.percent:.0f} % of all. Shards hold checked hard samples of every class, aimed at it.",
-            evidence.commands["build"],
+            evidence.commands["build" if evidence.brought else "run"],
         )
 
 
@@ -57,17 +60,23 @@ def _train(evidence: Evidence) -> Iterator[Advice]:
     main, reach = evidence.norms[0], _reach(evidence)
     if reach >= main.epsilon:
         return
-    held = f"up to {reach:.2g}" if reach else "nowhere"
-    why = f"It keeps nine tenths of its clean accuracy {held}"
-    if not evidence.brought and main.norm == "linf" and evidence.trained_at >= main.epsilon:
-        why += f", though it was trained adversarially at {evidence.trained_at:.3g}: hard samples are what it lacks."
+    held = f"It keeps nine tenths of its clean accuracy up to {reach:.2g}"
+    if not reach:
+        held = "It loses more than a tenth of its clean accuracy at once"
+    if evidence.brought:
+        how = f"Adversarial training at {main.epsilon:.3g}, in your own trainer, on your samples mixed with the shards"
+        yield Advice(f"Train adversarially at {evidence.at}", f"{held}. {how}.", evidence.commands["build"])
+    elif main.norm == "linf" and evidence.trained_at >= main.epsilon:
+        if weakest(main):
+            return  # hard samples are advised already
+        why = (
+            f"{held}, though it was trained adversarially at {evidence.trained_at:.3g}: hard samples are what it lacks."
+        )
         yield Advice("Train on hard samples as well", why, evidence.commands["run"])
-        return
-    ball = f"--training.ball.epsilon {main.epsilon:.3g}" + (" --training.ball.norm l2" if main.norm == "l2" else "")
-    why += (
-        f" and falls off from there. Adversarial training at {main.epsilon:.3g} moves that outwards, hard samples too."
-    )
-    yield Advice(f"Train adversarially at {evidence.at}", why, f"{evidence.commands['run']} {ball}")
+    else:
+        ball = f"--training.ball.epsilon {main.epsilon:.3g}" + (" --training.ball.norm l2" if main.norm == "l2" else "")
+        why = f"{held}: it was not trained for this radius."
+        yield Advice(f"Train adversarially at {evidence.at}", why, f"{evidence.commands['run']} {ball}")
 
 
 def _reach(evidence: Evidence) -> float:

@@ -95,7 +95,7 @@ def sentence_of(evidence: Evidence) -> str:
     clean = f"It is right on {evidence.clean.percent:.1f} % of samples as they are"
     said = [f"{clean}, and on {attacked} when {reach} {main.epsilon:.3g}{levels}."]
     if worst:
-        becomes = f", mostly taken for {worst.becomes}" if worst.becomes else ""
+        becomes = f", most often taken for {worst.becomes}" if worst.becomes else ""
         said.append(f"Class {worst.name} breaks first: {worst.robust.percent:.0f} %{becomes}.")
     if main.median is not None:
         said.append(f"A change of {main.median:.2g} fools it on half of the samples that it has right.")

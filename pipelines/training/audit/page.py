@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import jinja2
 
 from pipelines.training.audit.charts import HEIGHT, WIDTH, chart_of
-from pipelines.training.audit.figures import Audit, Corruption, NormFigures, Share
+from pipelines.training.audit.conclusions import NAMES, weakest
+from pipelines.training.audit.figures import Audit, Corruption, NormFigures, Share, Space
 from pipelines.training.audit.pictures import Found, picture_of
 
-NORMS = {"linf": "L∞", "l2": "L2"}
-"""As people write them."""
-SPACES = (*NORMS, "latent")
+SPACES: tuple[Space, ...] = ("linf", "l2", "latent")
+TITLES = {"fgsm": "FGSM", "pgd": "PGD", "apgd_ce": "APGD-CE", "apgd_dlr": "APGD-DLR", "square": "Square"}
+TITLES |= {"deepfool": "DeepFool", "fab": "FAB", "cw": "C&W"}
+"""Attacks as their papers call them."""
 MOST_CLASSES = 20
 """Classes of which the page shows a matrix; of more it lists the most frequent confusions."""
 SHOWN = 12
@@ -36,15 +38,18 @@ def render(audit: Audit, breaks: Sequence[Found]) -> str:
     return environment.get_template("audit.html").render(
         audit=audit,
         names=audit.subject.class_names,
-        norm_names=NORMS,
+        norm_names=NAMES,
         charts={norm.norm: chart_of(norm) for norm in audit.norms},
         size=(WIDTH, HEIGHT),
         pictures={space: [picture_of(found) for found in breaks if found.about.space == space] for space in SPACES},
+        first=first.name if (first := weakest(audit.norms[0])) else "",
+        peak=_peak(audit.norms[0]),
         confusions=_confusions(audit.norms[0], audit.subject.class_names),
         matrix=len(audit.subject.class_names) <= MOST_CLASSES,
         shown=SHOWN,
         corruptions=sorted(audit.corruptions, key=_mean),
         mean_of=_mean,
+        overall=sum(map(_mean, audit.corruptions)) / max(1, len(audit.corruptions)),
     )
 
 
@@ -64,8 +69,8 @@ def distance(value: float | None) -> str:
 
 
 def said(name: str) -> str:
-    """A plug-in's name as words."""
-    return name.replace("_", " ")
+    """The name of an attack, corruption or check, which may have words after it, as people write it."""
+    return " ".join(TITLES.get(word, word.replace("_", " ")) for word in name.split(" "))
 
 
 def _confusions(norm: NormFigures, names: Sequence[str]) -> list[Confusion]:
@@ -76,6 +81,11 @@ def _confusions(norm: NormFigures, names: Sequence[str]) -> list[Confusion]:
         if count and says != label
     ]
     return sorted(found, key=lambda confusion: -confusion.count)[:SHOWN]
+
+
+def _peak(norm: NormFigures) -> int:
+    """Samples in the most frequent confusion of two classes."""
+    return max([1, *(n for label, row in enumerate(norm.confusion) for says, n in enumerate(row) if says != label)])
 
 
 def _mean(corruption: Corruption) -> float:

@@ -43,7 +43,7 @@ def _audit(recipe: Recipe, run: Run, pictures: Sequence[Found]) -> Audit:
     subject = Subject(
         recipe=recipe.name,
         seed=recipe.seed,
-        model=recipe.model.path or f"the run's own model in {run.folder.name}",
+        model=recipe.model.path or f"the model of run {run.folder.name}",
         digest=run.record("model").digest,
         source=recipe.source.path or recipe.source.name,
         part=recipe.audit.part,
