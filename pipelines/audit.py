@@ -8,9 +8,16 @@ from prefect.cache_policies import NO_CACHE
 from data.runs import Run, StageRecord
 from generators.balls import Norm
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
-from pipelines.train_model import fit_model, read_source
+from pipelines.train_model import fit_model
+from pipelines.training import stages as run_stages
 from pipelines.training.audit import stages, summary
 from pipelines.training.session import session
+
+
+@task(cache_policy=NO_CACHE, task_run_name="source")
+def read_source(recipe: Recipe, run: Run) -> StageRecord:
+    """Take the samples in, of any size and number: nothing is trained on them."""
+    return run_stages.taken_in(recipe, run)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="clean")

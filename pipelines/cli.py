@@ -24,6 +24,8 @@ from pathlib import Path
 # Before prefect is imported: no telemetry, and its own log only when asked for.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+# Its temporary server makes a database at its first start, which a busy machine needs more than the usual 20 s for.
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 # An interrupted run has no time to hand back its semaphores; the system does it.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 

@@ -27,17 +27,22 @@ SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUM
 
 
 def source(recipe: Recipe, run: Run) -> StageRecord:
-    """The good samples of the source; read again when a file of it changes.
+    """The good samples of the source, enough of them to train on.
 
     Raises:
         WrongUse: they do not suffice, or their size suits no network.
     """
-    options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
-    depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
-    record = run.stage("source", depends, SOURCE_FILES, partial(in_worker, work.read_source, recipe, run.folder))
+    record = taken_in(recipe, run)
     must_suffice(taken(run.folder).summary, recipe.source.labelled)
     shape_of(run.folder)
     return record
+
+
+def taken_in(recipe: Recipe, run: Run) -> StageRecord:
+    """The good samples of the source; read again when a file of it changes."""
+    options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
+    depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
+    return run.stage("source", depends, SOURCE_FILES, partial(in_worker, work.read_source, recipe, run.folder))
 
 
 def model(recipe: Recipe, run: Run) -> StageRecord:

@@ -8,7 +8,7 @@ import jinja2
 from pipelines.training.audit.charts import HEIGHT, WIDTH, chart_of
 from pipelines.training.audit.conclusions import NAMES, weakest
 from pipelines.training.audit.figures import Audit, Corruption, NormFigures, Share, Space
-from pipelines.training.audit.pictures import Found, picture_of
+from pipelines.training.audit.pictures import Found, Picture, picture_of
 
 SPACES: tuple[Space, ...] = ("linf", "l2", "latent")
 TITLES = {"fgsm": "FGSM", "pgd": "PGD", "apgd_ce": "APGD-CE", "apgd_dlr": "APGD-DLR", "square": "Square"}
@@ -41,7 +41,7 @@ def render(audit: Audit, breaks: Sequence[Found]) -> str:
         norm_names=NAMES,
         charts={norm.norm: chart_of(norm) for norm in audit.norms},
         size=(WIDTH, HEIGHT),
-        pictures={space: [picture_of(found) for found in breaks if found.about.space == space] for space in SPACES},
+        pictures={space: _pictures(breaks, space) for space in SPACES},
         first=first.name if (first := weakest(audit.norms[0])) else "",
         peak=_peak(audit.norms[0]),
         confusions=_confusions(audit.norms[0], audit.subject.class_names),
@@ -71,6 +71,10 @@ def distance(value: float | None) -> str:
 def said(name: str) -> str:
     """The name of an attack, corruption or check, which may have words after it, as people write it."""
     return " ".join(TITLES.get(word, word.replace("_", " ")) for word in name.split(" "))
+
+
+def _pictures(breaks: Sequence[Found], space: Space) -> list[Picture]:
+    return [picture_of(found) for found in breaks if found.about.space == space][: 2 * SHOWN]
 
 
 def _confusions(norm: NormFigures, names: Sequence[str]) -> list[Confusion]:

@@ -42,8 +42,11 @@ def must_be_ready(recipe: Recipe, run: Run) -> None:
     """
     if not run.path("stages/model.json").is_file():
         raise WrongUse(f"{run.folder} has no model: bring one with --model m.pt2, or train one with `hardshard build`")
-    if not any(taken(run.folder).summary.kept[recipe.audit.part].values()):
+    kept = taken(run.folder).summary.kept
+    if not any(kept[recipe.audit.part].values()):
         raise WrongUse(f"the {recipe.audit.part} part of the source has no sample: see source.test_share or audit.part")
+    if sum(kept["train"].values()) < 2:
+        raise WrongUse("the train part of the source has no two samples, from which transfer attacks start")
     generator_of(recipe, run)
 
 
