@@ -9,13 +9,13 @@ as soon as they are done (`leaving`). The floor of a run is its forward and back
 they had, replayed after it. Other libraries run where they are installed: pyautoattack and foolbox come with
 `hardshard[referee]`; torchattacks 3.5.1 and adversarial-robustness-toolbox 1.20.1 install by
 `pip install --no-deps torchattacks==3.5.1 adversarial-robustness-toolbox==1.20.1 tqdm requests six packaging`.
-Times are CPU seconds of one thread, the least of several turns taken in alternation with the floor's.
+Times are CPU seconds of one thread, the least of several turns taken in alternation with the floor's and the others'.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -92,33 +92,39 @@ def digits(samples: int) -> tuple[dict[str, Classifier], Tensor, Tensor]:
     return models, x[1000 : 1000 + samples], y[1000 : 1000 + samples]
 
 
-def in_turn(turns: int, *work: Callable[[], object]) -> list[float]:
-    """The least CPU seconds of each, over so many turns, or as many as begin within twenty seconds."""
-    least, began = [float("inf")] * len(work), time.process_time()
+def in_turn(turns: int, work: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """The least CPU seconds of each piece of work, all in alternation, so that a busy machine is unfair to none.
+
+    So many turns, or as many as begin within thirty seconds.
+    """
+    least, began = dict.fromkeys(work, float("inf")), time.process_time()
     for turn in range(turns):
-        if turn and time.process_time() - began > 20:
+        if turn and time.process_time() - began > 30:
             break
-        for at, one in enumerate(work):
+        for name, one in work.items():
             start = time.process_time()
             one()
-            least[at] = min(least[at], time.process_time() - start)
+            least[name] = min(least[name], time.process_time() - start)
     return least
 
 
 def measure(model: Classifier, name: str, ball: Ball, x: Tensor, y: Tensor, turns: int) -> dict[str, dict[str, float]]:
     """Ours in both ways and every other library that has the attack: figure, CPU seconds, and the floor."""
-    attack, row = plugin(generators.attacks, name), {}
+    attack, found, work = plugin(generators.attacks, name), {}, {}
     for way, stop_early in (("full", False), ("leaving", True)):
         todo, passes = replace(ball, stop_early=stop_early), Passes(model)
-        x_adv = attack(passes, x, y, todo, torch.Generator().manual_seed(0))
-        seconds, floor = in_turn(
-            turns, partial(_ours, attack, model, x, y, todo), partial(replay, model, passes.calls, x)
-        )
-        row[way] = {"figure": figure(model, name, ball, x_adv, x, y), "seconds": seconds, "over_floor": seconds / floor}
+        found[way] = attack(passes, x, y, todo, torch.Generator().manual_seed(0))
+        work[way] = partial(_ours, attack, model, x, y, todo)
+        work[f"{way} floor"] = partial(replay, model, passes.calls, x)
     for library, run in others.having(name, model, ball).items():
-        (seconds,) = in_turn(turns, partial(run, x, y))
-        row[library] = {"figure": figure(model, name, ball, run(x, y), x, y), "seconds": seconds}
-    return row
+        found[library], work[library] = run(x, y), partial(run, x, y)
+    seconds = in_turn(turns, work)
+    rows = {
+        by: {"figure": figure(model, name, ball, x_adv, x, y), "seconds": seconds[by]} for by, x_adv in found.items()
+    }
+    for way in ("full", "leaving"):
+        rows[way]["over_floor"] = seconds[way] / seconds[f"{way} floor"]
+    return rows
 
 
 def _ours(attack: Attack, model: Classifier, x: Tensor, y: Tensor, ball: Ball) -> Tensor:
