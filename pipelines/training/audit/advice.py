@@ -131,7 +131,7 @@ def _attack_more(evidence: Evidence) -> Iterator[Advice]:
         yield Advice(
             "Attack more samples before you compare models",
             f"The interval is {robust.high - robust.low:.0f} points wide; the part has {evidence.unused} samples more.",
-            f"{evidence.commands['audit']} --audit.samples {robust.of + evidence.unused}",
+            f"{evidence.commands['audit']} --audit.samples {min(4 * robust.of, robust.of + evidence.unused)}",
         )
 
 
