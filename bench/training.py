@@ -67,6 +67,9 @@ def rows_of(setting: Setting) -> dict[str, FitOptions]:
         epsilon = wider * setting.epsilon
         return Ball(epsilon=epsilon, steps=steps, step_size=epsilon * max(0.25, 1.5 / steps))
 
+    def short(steps: int, wider: float) -> Ball:
+        return Ball(epsilon=wider * setting.epsilon, steps=steps, step_size=setting.epsilon / steps)
+
     ten = FitOptions(steps=setting.steps, features=setting.features, ball=ball(10))
     return {
         PLAIN: replace(ten, objective="plain"),
@@ -82,6 +85,9 @@ def rows_of(setting: Setting) -> dict[str, FitOptions]:
         "free, 4 replays, 2.5x steps, ball 2x": replace(
             ten, objective="free", steps=5 * setting.steps // 2, ball=ball(10, 2)
         ),
+        "warm PGD-1, ball 2x": replace(ten, objective="warm", ball=short(1, 2)),
+        "warm PGD-2, ball 2x": replace(ten, objective="warm", ball=short(2, 2)),
+        "warm PGD-2, ball 1.5x": replace(ten, objective="warm", ball=short(2, 1.5)),
         "mixed": replace(ten, objective="mixed"),
         "TRADES, beta 1": replace(ten, objective="trades", weight=1.0),
         "TRADES, beta 6": replace(ten, objective="trades", weight=6.0),

@@ -17,6 +17,7 @@ from pipelines.training.objectives.mixed import mixed
 from pipelines.training.objectives.n_fgsm import n_fgsm
 from pipelines.training.objectives.plain import plain
 from pipelines.training.objectives.trades import trades
+from pipelines.training.objectives.warm import warm
 
 BALL = Ball(epsilon=0.1, steps=4, step_size=0.05)
 X = torch.full((1, 2), 0.5)
@@ -113,6 +114,32 @@ def test_free_moves_its_perturbation_when_the_caller_goes_back_and_replays_the_b
     assert losses[0] == pytest.approx(math.log(2))  # no perturbation yet
     assert losses[1] == pytest.approx(softplus(0.2), rel=1e-5)  # the first batch again, moved by epsilon
     assert losses[2] == pytest.approx(softplus(2 * (0.1 - 0.5)), rel=1e-5)  # a new batch, the old perturbation
+
+
+def test_warm_goes_on_where_it_left_an_image_whichever_row_it_comes_in(memory):
+    plan = Plan(pgd, Ball(epsilon=0.2, steps=1, step_size=0.02))
+    images, y = torch.tensor([[0.4, 0.4], [0.6, 0.6]]), Y.expand(2, 2)
+    reached = []
+
+    for x in (images, images.flip(0), images):
+        warm(Line(), x, y, plan, memory)
+        reached.append(memory.tensors["x_adv"][:, 0] - images[:, 0])
+
+    assert len(memory.tensors["keys"]) == 2
+    assert torch.allclose(reached[1] - reached[0], torch.tensor(0.02), atol=1e-6)
+    assert torch.allclose(reached[2] - reached[1], torch.tensor(0.02), atol=1e-6)
+
+
+def test_warm_starts_an_image_that_it_has_not_seen_anywhere_in_the_ball(memory):
+    plan = Plan(pgd, Ball(epsilon=0.2, steps=1, step_size=0.0))
+
+    for x in (X, X + 0.1):
+        warm(Line(), x, Y, plan, memory)
+
+    moved = memory.tensors["x_adv"] - torch.cat([X, X + 0.1])
+    assert (moved.abs() > 0).all()
+    assert (moved.abs() <= 0.2 + 1e-6).all()
+    assert not torch.allclose(moved[0], moved[1])
 
 
 def masked(x: torch.Tensor) -> torch.Tensor:

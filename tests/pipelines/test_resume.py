@@ -54,7 +54,7 @@ def train(options: FitOptions, folder: Path, out: str, killed_at: int = -1) -> d
     return fitted.facts
 
 
-@pytest.mark.parametrize("objective", ["madry", "free", "n_fgsm"])
+@pytest.mark.parametrize("objective", ["madry", "free", "warm"])
 def test_a_training_killed_and_taken_up_again_ends_with_the_same_bytes_and_facts(objective, tmp_path):
     options = replace(OPTIONS, objective=objective)
     whole = train(options, tmp_path, "whole.safetensors")
