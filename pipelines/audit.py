@@ -17,7 +17,7 @@ from pipelines.training.session import session
 @task(cache_policy=NO_CACHE, task_run_name="source")
 def read_source(recipe: Recipe, run: Run) -> StageRecord:
     """Take the samples in, of any size and number: nothing is trained on them."""
-    return run_stages.taken_in(recipe, run)
+    return run_stages.taken_in(recipe, run, anew=not stages.trained_here(recipe, run))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="clean")

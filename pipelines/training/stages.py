@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import torch
 
+from data.errors import WrongUse
 from data.intake import PIXELS, QUARANTINE, SAMPLES, SUMMARY
 from data.runs import Facts, Run, StageRecord
 from data.sources import fingerprint_of
@@ -38,11 +39,23 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
     return record
 
 
-def taken_in(recipe: Recipe, run: Run) -> StageRecord:
-    """The good samples of the source; read again when a file of it changes."""
+def taken_in(recipe: Recipe, run: Run, *, anew: bool = True) -> StageRecord:
+    """The good samples of the source; read again when a file of it changes, or, where `anew` is False, refused.
+
+    Raises:
+        WrongUse: they are not as they were, and something depends on that.
+    """
     options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
     depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
-    return run.stage("source", depends, SOURCE_FILES, partial(in_worker, work.read_source, recipe, run.folder))
+    read = partial(in_worker, work.read_source, recipe, run.folder) if anew else partial(_refuse, run)
+    return run.stage("source", depends, SOURCE_FILES, read)
+
+
+def _refuse(run: Run) -> tuple[Facts, float]:
+    raise WrongUse(
+        f"the model of {run.folder} was trained on other samples than these options give, which may test it on what it "
+        "has seen: repeat the --source options of that run, or run it again"
+    )
 
 
 def model(recipe: Recipe, run: Run) -> StageRecord:

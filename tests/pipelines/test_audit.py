@@ -148,6 +148,26 @@ def test_a_run_without_a_model_is_told_how_to_get_one(place):
     assert "Traceback" not in told.stderr
 
 
+def test_a_model_trained_on_another_division_of_the_samples_is_not_tested_on_this_one(place):
+    brief = ["--training.steps", "1", "--run", "trained"]
+    steps = [*HARDSHARD, "build", "digits_quick", *brief]
+    building = subprocess.Popen(steps, text=True, cwd=place, start_new_session=True, stderr=subprocess.PIPE)
+    wait_for(place / "trained/stages/model.json", building)
+    os.killpg(building.pid, signal.SIGKILL)
+    building.communicate()
+
+    told = subprocess.run(
+        [*HARDSHARD, "audit", "digits_quick", *brief, "--source.split_seed", "1"],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        check=False,
+    )
+
+    assert told.returncode == 2
+    assert "was trained on other samples than these options give" in told.stderr
+
+
 def test_a_folder_without_a_generator_is_refused_before_any_attack(place):
     refused = start(place, "--run", "no-generator", "--audit.generator", ".")
     _, err = refused.communicate(timeout=200)

@@ -12,7 +12,8 @@ from pipelines.recipes import Recipe
 from pipelines.training.audit import attacking, latent
 from pipelines.training.audit.attacking import Task
 from pipelines.training.audit.options import AuditOptions
-from pipelines.training.participants import GENERATOR, taken
+from pipelines.training.brought import is_brought
+from pipelines.training.participants import GENERATOR, MODEL, taken
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 
@@ -32,6 +33,11 @@ def attacks_of(recipe: Recipe, run: Run, norm: Norm) -> list[str]:
     two = len(taken(run.folder).summary.class_names) < 3
     unfit = {*(L2_ALONE if norm == "linf" else ()), *(("apgd_dlr",) if two else ())}
     return [name for name in recipe.audit.attacks if name not in unfit]
+
+
+def trained_here(recipe: Recipe, run: Run) -> bool:
+    """Whether the model is one that the run has trained: then its test samples must stay those it has not seen."""
+    return not recipe.model.path and run.path(MODEL).is_file() and not is_brought(run.folder)
 
 
 def must_be_ready(recipe: Recipe, run: Run) -> None:
