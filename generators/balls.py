@@ -87,3 +87,11 @@ def must_be_finite(ball: Ball, attack: str) -> None:
     """
     if not math.isfinite(ball.epsilon):
         raise ValueError(f"{attack} needs a finite epsilon, got {ball.epsilon}")
+
+
+def unbroken(found: Tensor, ball: Ball) -> Tensor:
+    """Bool (N,): rows worth another try, given how near an error was found, float (N,), inf for none.
+
+    With `ball.stop_early`, those without an error in the ball; else all that are not wrong at x itself.
+    """
+    return found.isinf() | (found > (ball.epsilon if ball.stop_early else 0))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of
-from generators.balls import Ball, columns, lengths
+from generators.balls import Ball, columns, lengths, unbroken
 from generators.margins import Model, margins_of
 
 SEARCHES = 9
@@ -53,7 +53,7 @@ def cw(
     weight, low = torch.full_like(best, FIRST_WEIGHT), torch.zeros_like(best)
     high = torch.full_like(best, float("inf"))
     for _ in range(SEARCHES):
-        rows = (best > (ball.epsilon if ball.stop_early else 0)).nonzero()[:, 0]
+        rows = unbroken(best, ball).nonzero()[:, 0]
         if not len(rows):
             break
         found, length = _descend(model, x[rows], aim.rows(rows), weight[rows], ball.steps)

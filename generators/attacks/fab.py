@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of
-from generators.balls import Ball, columns, lengths
+from generators.balls import Ball, columns, lengths, unbroken
 from generators.margins import Model
 from generators.planes import nearest_plane, step_to_plane
 
@@ -28,7 +28,7 @@ def fab(
     aim, best = aim_of(x, y, y_target), x.new_full((len(x),), float("inf"))
     nearest = x.clone()
     for start in range(ball.restarts):
-        rows = (best > (ball.epsilon if ball.stop_early else 0)).nonzero()[:, 0]
+        rows = unbroken(best, ball).nonzero()[:, 0]
         if not len(rows):
             break
         origin = x[rows]
@@ -51,8 +51,8 @@ def _walk(model: Model, origin: Tensor, x_adv: Tensor, aim: Aim, ball: Ball) -> 
         closer = errs & (length < best[rows])
         nearest[rows[closer]], best[rows[closer]] = x_adv[closer], length[closer]
         x_adv = torch.where(columns(errs, x_adv), origin + RETREAT * (x_adv - origin), x_adv)
-        if ball.stop_early and (done := best[rows] <= ball.epsilon).any():
-            rows, origin, x_adv, aim = rows[~done], origin[~done], x_adv[~done], aim.rows(~done)
+        if ball.stop_early and not (left := unbroken(best[rows], ball)).all():
+            rows, origin, x_adv, aim = rows[left], origin[left], x_adv[left], aim.rows(left)
             if not len(rows):
                 break
     return nearest, best

@@ -99,6 +99,16 @@ def test_without_a_limit_it_finds_every_row_s_distance(name, norm, rng):
     assert torch.allclose(distance, torch.tensor([0.5, 0.5, 0.105, 0.095, 0.095]), rtol=0.03)
 
 
+@pytest.mark.parametrize(("name", "norm"), [case for case in CASES if case[0] in NEAREST])
+def test_without_a_limit_a_row_that_may_leave_still_breaks_first(name, norm, rng):
+    x, y = points()
+    ball = Ball(epsilon=float("inf"), norm=norm, steps=800 if name == "cw" else 30, stop_early=True)
+
+    x_adv = attack_of(name)(wall, x, y, ball, rng)
+
+    assert (wall(x_adv).argmax(1) != y).all()
+
+
 @pytest.mark.parametrize(("name", "norm"), [case for case in CASES if case[0] not in (*NEAREST, "fgsm")])
 def test_without_a_limit_one_that_uses_its_ball_up_says_what_it_needs(name, norm, rng):
     x, y = points()
