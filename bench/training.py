@@ -1,8 +1,9 @@
 """What each objective of training gains and costs: clean accuracy, AutoAttack accuracy, multiples of plain training.
 
 Every repetition has its own split of the data and its own first weights. Rows are appended to a log as they come, and
-those that stand in it are not done again, so a bench that was stopped goes on. Settings are chosen on the validation
-part, by 20 steps of APGD-DLR (the column `validation`); the test part is for the table.
+those that stand in it are not done again, so a bench that was stopped goes on. `--costs` times the rows in turn, 50
+steps of each, five times over: on a busy machine its ratios are the ones to believe. Settings are chosen on the
+validation part, by 20 steps of APGD-DLR (the column `validation`); the test part is for the table.
 
     python bench/training.py digits --seeds 3
     python bench/training.py fashion --path FOLDER --seeds 2 --rows "plain; madry PGD-10; N-FGSM"
@@ -39,7 +40,7 @@ from pipelines.training.suite import autoattack, begin, finish
 from pipelines.training.watch import WatchOptions, look
 
 COLUMNS = ("seed", "validation", "clean", "robust", "seconds")
-PLAIN, BEST = "plain", "madry PGD-10"
+PLAIN, STANDARD = "plain", "madry PGD-10"
 
 
 @dataclass(frozen=True)
@@ -73,26 +74,32 @@ def rows_of(setting: Setting) -> dict[str, FitOptions]:
     ten = FitOptions(steps=setting.steps, features=setting.features, ball=ball(10))
     return {
         PLAIN: replace(ten, objective="plain"),
-        BEST: ten,
+        STANDARD: ten,
         "madry PGD-10, ball 1.5x": replace(ten, ball=ball(10, 1.5)),
         "madry PGD-10, ball 2x": replace(ten, ball=ball(10, 2)),
+        "madry PGD-2": replace(ten, ball=ball(2)),
         "madry PGD-3": replace(ten, ball=ball(3)),
         "madry PGD-3, ball 1.5x": replace(ten, ball=ball(3, 1.5)),
         "madry PGD-3, ball 2x": replace(ten, ball=ball(3, 2)),
         "FGSM, random start": replace(ten, objective="fgsm_rs"),
         "N-FGSM": replace(ten, objective="n_fgsm"),
         "free, 4 replays, 2.5x steps": replace(ten, objective="free", steps=5 * setting.steps // 2),
+        "free, 4 replays, 2x steps, ball 2x": replace(ten, objective="free", steps=2 * setting.steps, ball=ball(10, 2)),
         "free, 4 replays, 2.5x steps, ball 2x": replace(
             ten, objective="free", steps=5 * setting.steps // 2, ball=ball(10, 2)
         ),
         "warm PGD-1, ball 2x": replace(ten, objective="warm", ball=short(1, 2)),
         "warm PGD-2, ball 2x": replace(ten, objective="warm", ball=short(2, 2)),
         "warm PGD-2, ball 1.5x": replace(ten, objective="warm", ball=short(2, 1.5)),
+        "warm PGD-1, ball 2x, 1.5x steps": replace(
+            ten, objective="warm", steps=3 * setting.steps // 2, ball=short(1, 2)
+        ),
         "mixed": replace(ten, objective="mixed"),
         "TRADES, beta 1": replace(ten, objective="trades", weight=1.0),
         "TRADES, beta 6": replace(ten, objective="trades", weight=6.0),
         "MART": replace(ten, objective="mart"),
         "madry PGD-10, not averaged": replace(ten, averaging=0.0),
+        "madry PGD-10, ball 2x, best of looks": replace(ten, ball=ball(10, 2), watch=WatchOptions(every=50)),
         "madry PGD-10, best of looks": replace(ten, watch=WatchOptions(every=50)),
         "madry PGD-10, smoothing 0.1": replace(ten, smoothing=0.1),
     }
@@ -106,23 +113,45 @@ def main() -> None:
     parser.add_argument("--rows", default="", help="names with semicolons between: all without")
     parser.add_argument("--part", choices=("validation", "test"), default="test")
     parser.add_argument("--attacks", choices=("fast", "standard"), default="fast")
+    parser.add_argument("--costs", action="store_true", help="time the rows instead of measuring what they gain")
     parser.add_argument("--out", type=Path, default=Path("bench/out"))
     asked = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     setting = SETTINGS[asked.setting]
     setting = replace(setting, source=replace(setting.source, path=asked.path))
+    if asked.costs:
+        return show_costs(setting, names_of(asked, setting))
     log = asked.out / f"training-{asked.setting}-{asked.part}-{asked.attacks}.jsonl"
     measure_all(asked, setting, log)
     table = table_of(log, list(rows_of(setting)))
     about = {"cores": os.cpu_count(), "torch": torch.__version__, "attacks": asked.attacks, "part": asked.part}
     log.with_suffix(".json").write_text(json.dumps({**about, "rows": table}, indent=1) + "\n")
     show(table)
-    plot(table, log.with_suffix(".png"), f"{asked.setting}, L-inf {setting.epsilon}")
+    return plot(table, log.with_suffix(".png"), f"{asked.setting}, L-inf {setting.epsilon}")
+
+
+def names_of(asked: argparse.Namespace, setting: Setting) -> list[str]:
+    return [name.strip() for name in asked.rows.split(";")] if asked.rows else list(rows_of(setting))
+
+
+def show_costs(setting: Setting, names: list[str]) -> None:
+    """Median over five rounds of each row's CPU time, as a multiple of plain training's in the same round."""
+    parts, rows, rounds = parts_of(setting, 0), rows_of(setting), []
+    for _ in range(5):
+        seconds = {}
+        for name in dict.fromkeys([PLAIN, *names]):
+            began = time.process_time()
+            trained(replace(rows[name], steps=50), parts, 0)
+            seconds[name] = (time.process_time() - began) * rows[name].steps
+        rounds.append({name: spent / seconds[PLAIN] for name, spent in seconds.items()})
+    for name in rounds[0]:
+        ratios = sorted(one[name] for one in rounds)
+        print(f"{name:38}{ratios[2]:>7.2f}x  from {ratios[0]:.2f} to {ratios[4]:.2f}", flush=True)
 
 
 def measure_all(asked: argparse.Namespace, setting: Setting, log: Path) -> None:
-    wanted = [name.strip() for name in asked.rows.split(";")] if asked.rows else list(rows_of(setting))
+    wanted = names_of(asked, setting)
     done = {(line["row"], line["seed"]) for line in lines_of(log)}
     for seed in range(asked.seeds):
         todo = [name for name in wanted if (name, seed) not in done]
