@@ -12,10 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("model", ["digits-plain", "digits-hardened"])
-def test_it_agrees_with_the_reference_within_half_a_point(model, tmp_path):
+def test_it_agrees_with_the_reference_within_half_a_point(tmp_path):
     out = tmp_path / "autoattack.json"
-    command = [sys.executable, "-m", "bench.autoattack", "--models", model, "--samples", "200", "--out", str(out)]
+    command = [sys.executable, "-m", "bench.autoattack", "--models", "digits-hardened", "--samples", "200", "--out", str(out)]
 
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=800)
 
