@@ -33,8 +33,8 @@ from bench import others
 from data.plugins import plugin
 from generators.attacks import Attack
 from generators.balls import Ball, lengths
-from pipelines.training.classifier import Classifier, ClassifierShape
-from pipelines.training.fit import FitOptions, fit
+from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 RADII = {"plain": {"linf": 0.06, "l2": 0.3}, "hardened": {"linf": 0.12, "l2": 0.6}}
 FIXED = {"fgsm": 1, "pgd": 40, "apgd_ce": 100, "apgd_dlr": 100, "square": 1000}

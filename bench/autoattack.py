@@ -25,10 +25,10 @@ from torch import Tensor
 
 from data.sources import SourceOptions, source_of
 from generators.balls import Ball
-from pipelines.training import suite
-from pipelines.training.classifier import Classifier, ClassifierShape
-from pipelines.training.fit import FitOptions, fit
-from pipelines.training.referee import reference_autoattack
+from pipelines.training.evaluation import suite
+from pipelines.training.evaluation.referee import reference_autoattack
+from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 MODELS = {
     "digits-plain": ("digits", FitOptions(steps=600, ball=Ball(steps=0)), 0.06),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from generators.balls import Ball
-from pipelines.training.classifier import Classifier
+from pipelines.training.models.classifier import Classifier
 
 Other = Callable[[Tensor, Tensor], Tensor]
 

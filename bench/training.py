@@ -34,10 +34,10 @@ from data.records import Batch
 from data.sources import SourceOptions, source_of
 from data.taken import open_taken
 from generators.balls import Ball
-from pipelines.training.classifier import Classifier, ClassifierShape
-from pipelines.training.fit import FitOptions, Fitted, fit
-from pipelines.training.suite import autoattack, begin, finish
-from pipelines.training.watch import WatchOptions, look
+from pipelines.training.evaluation.suite import autoattack, begin, finish
+from pipelines.training.fitting.fit import FitOptions, Fitted, fit
+from pipelines.training.fitting.watch import WatchOptions, look
+from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 COLUMNS = ("seed", "validation", "clean", "robust", "seconds")
 PLAIN, STANDARD = "plain", "madry PGD-10"

@@ -10,7 +10,7 @@ from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset
 from pipelines.train_generator import train_generator
 from pipelines.train_model import read_source, train_model
 from pipelines.train_robust import train_robust
-from pipelines.training.robustness import must_be_comparable
+from pipelines.training.evaluation.robustness import must_be_comparable
 from pipelines.training.session import session
 
 

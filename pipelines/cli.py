@@ -110,8 +110,8 @@ def _overrides(rest: Sequence[str], model: str | None) -> dict[str, str]:
 
 def _do_with_set(known: argparse.Namespace, rest: Sequence[str]) -> int:
     from data.errors import WrongUse
-    from pipelines.training import inspection
     from pipelines.training.mending import mend
+    from pipelines.training.pages import inspection
 
     if rest or not known.what:
         raise WrongUse(f"hardshard {known.command} takes the folder or URL of a set, got {' '.join(rest) or 'nothing'}")
@@ -133,7 +133,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     recipe = overridden(preset(known.what or "digits"), overrides)
     folder = known.run or Path("runs") / _named(known.command, recipe.name, recipe.model.path)
     if known.command == "recipes":
-        from pipelines.training.terminal import show_recipes
+        from pipelines.training.pages.terminal import show_recipes
 
         show_recipes(recipe)
         return 0
@@ -141,10 +141,10 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from data.sources import source_of
     from pipelines.audit import audit
     from pipelines.augment import augment, build
-    from pipelines.training import terminal
     from pipelines.training.arms import SHARDS, set_url
     from pipelines.training.audit.terminal import show_audit
-    from pipelines.training.models import must_exist
+    from pipelines.training.models.opening import must_exist
+    from pipelines.training.pages import terminal
 
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     must_exist(recipe.model)

@@ -7,8 +7,9 @@ from prefect.cache_policies import NO_CACHE
 
 from data.runs import Run, StageRecord
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
-from pipelines.training import report, stages
+from pipelines.training import stages
 from pipelines.training.arms import ARMS
+from pipelines.training.pages import report
 from pipelines.training.session import session
 
 

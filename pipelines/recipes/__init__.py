@@ -19,11 +19,11 @@ from data.sources import SourceOptions
 from generators.gan import GanOptions
 from generators.search import SearchOptions
 from pipelines.training.audit.options import AuditOptions
-from pipelines.training.fit import FitOptions
-from pipelines.training.judges import JudgeOptions
+from pipelines.training.evaluation.robustness import EvaluationOptions
+from pipelines.training.fitting.fit import FitOptions
+from pipelines.training.fitting.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
-from pipelines.training.models import ModelOptions
-from pipelines.training.robustness import EvaluationOptions
+from pipelines.training.models.opening import ModelOptions
 
 
 @dataclass(frozen=True)

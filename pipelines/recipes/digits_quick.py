@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from pipelines.recipes import DEFAULT
-from pipelines.training.fit import FitOptions
-from pipelines.training.judges import JudgeOptions
+from pipelines.training.fitting.fit import FitOptions
+from pipelines.training.fitting.judges import JudgeOptions
 
 _brief = FitOptions(steps=150)
 

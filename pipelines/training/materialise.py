@@ -20,8 +20,8 @@ from data.records import Batch, Candidates, Verdict
 from data.sources import SourceOptions
 from generators.checks import Check, hear
 from generators.search import Search, SearchOptions, plain_mix
+from pipelines.training.pages.previews import write_previews
 from pipelines.training.participants import scene_of, witnesses_of
-from pipelines.training.previews import write_previews
 from pipelines.training.progress import report
 
 SPLIT = "train"

@@ -14,9 +14,9 @@ from generators.checks import Witnesses
 from generators.margins import Model
 from generators.networks import Discriminator, GanShape, Generator
 from generators.search import Scene
-from pipelines.training import checkpoints
-from pipelines.training.brought import is_brought, open_brought
-from pipelines.training.classifier import ClassifierShape, load_classifier
+from pipelines.training.models import checkpoints
+from pipelines.training.models.brought import is_brought, open_brought
+from pipelines.training.models.classifier import ClassifierShape, load_classifier
 
 MODEL = "model.safetensors"
 GENERATOR = "generator.safetensors"

@@ -38,7 +38,8 @@ def workers(count: int) -> Iterator[None]:
         yield
         return
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pipelines.training.materialise", "pipelines.training.robustness"])
+    heavy = ["torch", "pipelines.training.materialise", "pipelines.training.evaluation.robustness"]
+    context.set_forkserver_preload(heavy)
     channel: progress.Channel = context.Queue()
     with ProcessPoolExecutor(count, context, _begin, (channel,)) as pool, progress.shown(channel):
         _pool = pool

@@ -14,8 +14,8 @@ from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
-from pipelines.training.funnel import examine, funnel_of
 from pipelines.training.materialise import DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
+from pipelines.training.pages.funnel import examine, funnel_of
 from pipelines.training.participants import taken
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by

@@ -18,11 +18,11 @@ from data.taken import must_suffice
 from pipelines.recipes import Recipe
 from pipelines.training import work
 from pipelines.training.arms import ARMS, set_url
-from pipelines.training.brought import files_of
-from pipelines.training.models import digest_of_model
+from pipelines.training.evaluation.robustness import judge_robustness
+from pipelines.training.models.brought import files_of
+from pipelines.training.models.opening import digest_of_model
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
 from pipelines.training.processes import in_worker
-from pipelines.training.robustness import judge_robustness
 
 SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 

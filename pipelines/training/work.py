@@ -14,12 +14,13 @@ from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
 from pipelines.recipes import Recipe
-from pipelines.training import brought, checkpoints
-from pipelines.training.classifier import ClassifierShape, load_classifier, save_classifier
-from pipelines.training.fit import fit
-from pipelines.training.judges import fit_examiner, fit_judge
+from pipelines.training.fitting.fit import fit
+from pipelines.training.fitting.judges import fit_examiner, fit_judge
+from pipelines.training.fitting.underway import Checkpoint
 from pipelines.training.materialise import balanced_labels, draft_rng
-from pipelines.training.models import description_of
+from pipelines.training.models import brought, checkpoints
+from pipelines.training.models.classifier import ClassifierShape, load_classifier, save_classifier
+from pipelines.training.models.opening import description_of
 from pipelines.training.participants import (
     EXAMINER,
     GENERATOR,
@@ -34,7 +35,6 @@ from pipelines.training.participants import (
     taken,
 )
 from pipelines.training.progress import report
-from pipelines.training.underway import Checkpoint
 
 CHECKPOINT = "generator-checkpoint.safetensors"
 CHECKPOINT_EVERY = 200

@@ -1,4 +1,4 @@
-"""Every file of pipelines/training/objectives keeps the promises of the folder."""
+"""Every file of pipelines/training/fitting/objectives keeps the promises of the folder."""
 
 import copy
 from typing import cast
@@ -7,20 +7,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-import pipelines.training.objectives
+import pipelines.training.fitting.objectives
 from data.plugins import plugin, plugin_names
 from generators.attacks.pgd import pgd
 from generators.balls import Ball
-from pipelines.training.objectives import Memory, Objective, Plan
+from pipelines.training.fitting.objectives import Memory, Objective, Plan
 
 BALL = Ball(epsilon=0.1, steps=3, step_size=0.05)
 PLAN = Plan(pgd, BALL)
 
-pytestmark = pytest.mark.parametrize("name", plugin_names(pipelines.training.objectives))
+pytestmark = pytest.mark.parametrize("name", plugin_names(pipelines.training.fitting.objectives))
 
 
 def objective_of(name: str) -> Objective:
-    return cast(Objective, plugin(pipelines.training.objectives, name))
+    return cast(Objective, plugin(pipelines.training.fitting.objectives, name))
 
 
 def network() -> torch.nn.Module:

@@ -14,10 +14,10 @@ from generators import gan
 from generators.gan import GanOptions
 from generators.networks import GanShape
 from generators.search import SearchOptions
-from pipelines.training import checkpoints
 from pipelines.training.audit.attacking import Task
 from pipelines.training.audit.latent import read_drawn, search_latents
 from pipelines.training.audit.options import AuditOptions
+from pipelines.training.models import checkpoints
 from pipelines.training.participants import SOURCE
 
 

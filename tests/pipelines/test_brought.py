@@ -20,10 +20,11 @@ from generators.gan import GanOptions, begin, networks_of
 from generators.networks import GanShape
 from generators.search import SearchOptions
 from pipelines.recipes import Recipe
-from pipelines.training import brought, checkpoints, stages, work
-from pipelines.training.classifier import Classifier, ClassifierShape, save_classifier
+from pipelines.training import stages, work
 from pipelines.training.materialise import DraftRequest, build_draft
-from pipelines.training.models import ModelOptions
+from pipelines.training.models import brought, checkpoints
+from pipelines.training.models.classifier import Classifier, ClassifierShape, save_classifier
+from pipelines.training.models.opening import ModelOptions
 from pipelines.training.participants import GENERATOR, MODEL, judge_file, model_of, samples, taken
 from pipelines.training.processes import workers
 

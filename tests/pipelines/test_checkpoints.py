@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from data.errors import Damaged
-from pipelines.training import checkpoints
-from pipelines.training.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
+from pipelines.training.models import checkpoints
+from pipelines.training.models.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
 from pipelines.training.participants import load_gan
 
 SHAPE = ClassifierShape(channels=1, height=4, width=4, classes=3, features=2)

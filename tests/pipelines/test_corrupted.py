@@ -4,7 +4,7 @@ import torch
 import generators.corruptions
 from data.plugins import plugin_names
 from generators.warps import linear, shifts, warp
-from pipelines.training.corrupted import accuracy_by_corruption, right_when_corrupted
+from pipelines.training.evaluation.corrupted import accuracy_by_corruption, right_when_corrupted
 
 
 @pytest.fixture

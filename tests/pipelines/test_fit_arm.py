@@ -7,10 +7,10 @@ import pytest
 from data.loader import MixedBatches
 from generators.balls import Ball
 from pipelines.recipes import DEFAULT, Recipe
-from pipelines.training.fit import FitOptions, fit
-from pipelines.training.guard import NOTE
+from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.guard import NOTE
+from pipelines.training.fitting.watch import WatchOptions
 from pipelines.training.participants import real_pool
-from pipelines.training.watch import WatchOptions
 from pipelines.training.work import fit_arm, read_source
 
 

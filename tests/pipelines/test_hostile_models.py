@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from data.errors import Damaged
-from pipelines.training.pt2 import load_exported
-from pipelines.training.pt2_graph import Unsafe, cleaned
+from pipelines.training.models.pt2 import load_exported
+from pipelines.training.models.pt2_graph import Unsafe, cleaned
 
 GRAPH = "models/model.json"
 

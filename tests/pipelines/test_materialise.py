@@ -16,12 +16,12 @@ from data.store import Store
 from generators.gan import GanOptions, begin, networks_of
 from generators.networks import GanShape
 from generators.search import SearchOptions, plain_mix
-from pipelines.training import checkpoints
-from pipelines.training.classifier import Classifier, ClassifierShape, save_classifier
-from pipelines.training.funnel import examine, funnel_of, margins_of_set
 from pipelines.training.materialise import DraftRequest, build_draft, preview_file
+from pipelines.training.models import checkpoints
+from pipelines.training.models.classifier import Classifier, ClassifierShape, save_classifier
+from pipelines.training.pages.funnel import examine, funnel_of, margins_of_set
+from pipelines.training.pages.previews import read_previews
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file
-from pipelines.training.previews import read_previews
 
 SHAPE = ClassifierShape(channels=1, height=8, width=8, classes=10, features=4)
 GAN = GanShape(channels=1, height=8, width=8, classes=10, latent=4, features=4, discriminator_features=8)

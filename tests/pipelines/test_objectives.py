@@ -8,16 +8,16 @@ import torch.nn.functional as F
 
 from generators.attacks.pgd import pgd
 from generators.balls import Ball
-from pipelines.training.guard import NOTE, look_for_overfitting
-from pipelines.training.objectives import Memory, Plan
-from pipelines.training.objectives.free import free
-from pipelines.training.objectives.madry import madry
-from pipelines.training.objectives.mart import mart
-from pipelines.training.objectives.mixed import mixed
-from pipelines.training.objectives.n_fgsm import n_fgsm
-from pipelines.training.objectives.plain import plain
-from pipelines.training.objectives.trades import trades
-from pipelines.training.objectives.warm import warm
+from pipelines.training.fitting.guard import NOTE, look_for_overfitting
+from pipelines.training.fitting.objectives import Memory, Plan
+from pipelines.training.fitting.objectives.free import free
+from pipelines.training.fitting.objectives.madry import madry
+from pipelines.training.fitting.objectives.mart import mart
+from pipelines.training.fitting.objectives.mixed import mixed
+from pipelines.training.fitting.objectives.n_fgsm import n_fgsm
+from pipelines.training.fitting.objectives.plain import plain
+from pipelines.training.fitting.objectives.trades import trades
+from pipelines.training.fitting.objectives.warm import warm
 
 BALL = Ball(epsilon=0.1, steps=4, step_size=0.05)
 X = torch.full((1, 2), 0.5)

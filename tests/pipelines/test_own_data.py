@@ -6,8 +6,8 @@ import pytest
 from data.errors import WrongUse
 from data.intake import take_in
 from data.sources import Found, Source, SourceOptions
+from pipelines.training.evaluation.robustness import must_be_comparable
 from pipelines.training.participants import SOURCE, samples, shape_of
-from pipelines.training.robustness import must_be_comparable
 
 
 def taken_in(run, classes: int, side: int = 4) -> None:

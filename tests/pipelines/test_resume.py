@@ -12,13 +12,13 @@ from data.errors import Damaged
 from data.loader import Pool
 from data.records import Batch
 from generators.balls import Ball
-from pipelines.training import checkpoints
-from pipelines.training.classifier import ClassifierShape, save_classifier
-from pipelines.training.fit import FitOptions, fit
-from pipelines.training.judges import blended
+from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.judges import blended
+from pipelines.training.fitting.underway import Checkpoint
+from pipelines.training.fitting.watch import WatchOptions
+from pipelines.training.models import checkpoints
+from pipelines.training.models.classifier import ClassifierShape, save_classifier
 from pipelines.training.processes import in_worker, workers
-from pipelines.training.underway import Checkpoint
-from pipelines.training.watch import WatchOptions
 
 SHAPE = ClassifierShape(channels=1, height=4, width=4, classes=2)
 BALL = Ball(epsilon=0.05, steps=1, step_size=0.05)

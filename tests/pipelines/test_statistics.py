@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binomtest
 
 from generators.pairs import chance_of
-from pipelines.training.statistics import accuracy, difference, mcnemar, spread
+from pipelines.training.evaluation.statistics import accuracy, difference, mcnemar, spread
 
 
 def first_of(right: int, size: int) -> np.ndarray:

@@ -7,8 +7,8 @@ import torch
 
 from data.errors import WrongUse
 from generators.balls import Ball
-from pipelines.training import suite
-from pipelines.training.suite import Trial
+from pipelines.training.evaluation import suite
+from pipelines.training.evaluation.suite import Trial
 
 BALL = Ball(epsilon=0.1, steps=10, step_size=0.05, stop_early=True)
 

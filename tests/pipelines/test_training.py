@@ -6,11 +6,11 @@ import torch
 from data.loader import Pool
 from data.records import Batch
 from generators.balls import Ball
-from pipelines.training.classifier import ClassifierShape
-from pipelines.training.fit import FitOptions, fit
-from pipelines.training.judges import JudgeOptions, blended, fit_judge
+from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.judges import JudgeOptions, blended, fit_judge
+from pipelines.training.fitting.watch import WatchOptions, look
+from pipelines.training.models.classifier import ClassifierShape
 from pipelines.training.processes import in_worker, workers
-from pipelines.training.watch import WatchOptions, look
 
 SHAPE = ClassifierShape(channels=1, height=4, width=4, classes=2)
 BALL = Ball(epsilon=0.05, steps=2, step_size=0.03)
@@ -103,7 +103,7 @@ def test_a_watched_training_keeps_the_weights_of_its_best_look_and_says_which(mo
         seen[len(seen)] = model.head.weight.clone()
         return list(marks.values())[len(seen) - 1]
 
-    monkeypatch.setattr("pipelines.training.fit.look", planted)
+    monkeypatch.setattr("pipelines.training.fitting.fit.look", planted)
     options = replace(OPTIONS, watch=WatchOptions(every=20))
 
     fitted = fit(blended(pool, 16, 0), SHAPE, options, 0, "test", as_batch(pool))
@@ -161,7 +161,7 @@ def test_smoothing_spreads_a_share_of_each_label():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"objective": "madri"}, "no 'madri' in pipelines/training/objectives: there are fgsm_rs, free, madry"),
+        ({"objective": "madri"}, "no 'madri' in pipelines/training/fitting/objectives: there are fgsm_rs, free, madry"),
         ({"attack": "pdg"}, "no 'pdg' in generators/attacks"),
         ({"weight": -1.0}, "weight must be >= 0, got -1.0"),
         ({"weight": float("nan")}, "weight must be >= 0, got nan"),

@@ -3,7 +3,7 @@ import pytest
 
 from pipelines.recipes import DEFAULT
 from pipelines.training.arms import BASELINE, OURS
-from pipelines.training.uplift import ArmResult, verdict
+from pipelines.training.evaluation.uplift import ArmResult, verdict
 
 
 def arm(name: str, robust: float, seeds: int = 5, size: int = 400) -> ArmResult:

@@ -19,12 +19,12 @@ from generators.masking import check_masking
 from generators.neighbours import soft_neighbours
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.audit.rows import Finds, read_rows, smallest
-from pipelines.training.corrupted import accuracy_by_corruption, right_when_corrupted
+from pipelines.training.evaluation.corrupted import accuracy_by_corruption, right_when_corrupted
+from pipelines.training.evaluation.robustness import MASKING_SAMPLES, attacked
+from pipelines.training.evaluation.suite import AT_ONCE, autoattack, beyond_autoattack, breaks
 from pipelines.training.materialise import draft_rng
 from pipelines.training.participants import model_of, samples
 from pipelines.training.progress import report
-from pipelines.training.robustness import MASKING_SAMPLES, attacked
-from pipelines.training.suite import AT_ONCE, autoattack, beyond_autoattack, breaks
 
 NEAREST = ("deepfool", "fab", "cw")
 """Attacks that look for the nearest error wherever it is, so that one run gives every radius."""

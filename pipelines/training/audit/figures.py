@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from generators.balls import Norm
 from generators.masking import Masking
-from pipelines.training.statistics import Flags, accuracy
+from pipelines.training.evaluation.statistics import Flags, accuracy
 
 Level = Literal["holds", "weak", "breaks", "untrusted"]
 """What the whole audit comes to; see `advice.level_of`."""

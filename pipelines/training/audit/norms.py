@@ -9,7 +9,7 @@ import numpy as np
 from generators.balls import Norm
 from pipelines.training.audit.figures import AttackFigures, ClassFigures, Curve, NormFigures, Share
 from pipelines.training.audit.rows import Rows, smallest
-from pipelines.training.statistics import Flags
+from pipelines.training.evaluation.statistics import Flags
 
 STEPS = 40
 """Of a curve that is known at every radius."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import generators.attacks
 from data.plugins import plugin_names
-from pipelines.training.descriptions import Names, Numbers
+from pipelines.training.models.descriptions import Names, Numbers
 
 FULL_OF = 0.3
 """L2 radius that is taken for an L-inf one, as a share of the longest change that the L-inf ball holds. Usual pairs:

@@ -32,7 +32,7 @@ class Confusion:
 
 def render(audit: Audit, breaks: Sequence[Found]) -> str:
     """The page: the audit's figures, and its breaks with their pixels, nearest first."""
-    loader = jinja2.PackageLoader("pipelines.training", "templates")
+    loader = jinja2.PackageLoader("pipelines.training.pages", "templates")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": percent, "interval": interval, "distance": distance, "said": said}
     return environment.get_template("audit.html").render(

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.attacks.pgd import pgd
-from pipelines.training.guard import look_for_overfitting
-from pipelines.training.objectives import Memory, Plan
+from pipelines.training.fitting.guard import look_for_overfitting
+from pipelines.training.fitting.objectives import Memory, Plan
 
 
 def fgsm_rs(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:

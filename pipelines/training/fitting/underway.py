@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from data.errors import Damaged
-from pipelines.training import checkpoints
-from pipelines.training.classifier import Classifier, ClassifierShape
-from pipelines.training.objectives import Memory
+from pipelines.training.fitting.objectives import Memory
+from pipelines.training.models import checkpoints
+from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 
 @dataclass

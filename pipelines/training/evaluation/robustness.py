@@ -17,12 +17,13 @@ from data.sources import Part, SourceOptions
 from generators.balls import Ball, Norm
 from generators.margins import Model
 from generators.masking import check_masking
-from pipelines.training import checkpoints, suite
-from pipelines.training.classifier import load_classifier
-from pipelines.training.corrupted import accuracy_by_corruption, right_when_corrupted
+from pipelines.training.evaluation import suite
+from pipelines.training.evaluation.corrupted import accuracy_by_corruption, right_when_corrupted
+from pipelines.training.evaluation.referee import reference_autoattack
+from pipelines.training.models import checkpoints
+from pipelines.training.models.classifier import load_classifier
 from pipelines.training.participants import samples, taken
 from pipelines.training.progress import report
-from pipelines.training.referee import reference_autoattack
 
 MASKING_SAMPLES = 200
 """Samples that the masking checks look at, at most."""

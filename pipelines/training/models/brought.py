@@ -13,7 +13,7 @@ from data.files import canonical_json, read_json, write_together
 from data.intake import Summary
 from data.records import Batch
 from generators.margins import Model, margins_of
-from pipelines.training.models import BroughtModel, ModelOptions, description_of, open_model
+from pipelines.training.models.opening import BroughtModel, ModelOptions, description_of, open_model
 
 FOLDER = "brought"
 OPTIONS, SIDECAR = f"{FOLDER}/options.json", f"{FOLDER}/model.json"

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 import generators.attacks
-import pipelines.training.objectives
+import pipelines.training.fitting.objectives
 from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
-from pipelines.training.classifier import Classifier, ClassifierShape
-from pipelines.training.objectives import Objective, Plan
+from pipelines.training.fitting.objectives import Objective, Plan
+from pipelines.training.fitting.underway import Checkpoint, Training, begin
+from pipelines.training.fitting.watch import WatchOptions, look
+from pipelines.training.models.classifier import Classifier, ClassifierShape
 from pipelines.training.progress import report
-from pipelines.training.underway import Checkpoint, Training, begin
-from pipelines.training.watch import WatchOptions, look
 
 Batches = Callable[[int], tuple[Tensor, Tensor]]
 """Step -> images, float (B, C, H, W) in [0, 1], and soft labels, float (B, K)."""
@@ -34,7 +34,7 @@ class FitOptions:
     """How a classifier is trained: the model to harden, each judge and every arm of the comparison."""
 
     objective: str = "madry"
-    """A file of pipelines/training/objectives; docs/training.md says which when."""
+    """A file of pipelines/training/fitting/objectives; docs/training.md says which when."""
     attack: str = "pgd"
     """A file of generators/attacks, for the objectives that take any."""
     steps: int = 1000
@@ -73,7 +73,7 @@ class FitOptions:
         if not self.weight >= 0:
             raise ValueError(f"weight must be >= 0, got {self.weight}")
         _must_be_a_device(self.device)
-        plugin(pipelines.training.objectives, self.objective)
+        plugin(pipelines.training.fitting.objectives, self.objective)
         plugin(generators.attacks, self.attack)
 
 
@@ -119,7 +119,7 @@ def fit(
     training = begin(sized, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
     if checkpoint is not None:
         checkpoint.restore(training)
-    objective = cast(Objective, plugin(pipelines.training.objectives, options.objective))
+    objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
     while (step := training.memory.step) < options.steps:
         x, y = (part.to(options.device) for part in batches(step))
         loss = _advance(training, objective, x, y, options)

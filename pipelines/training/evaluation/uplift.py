@@ -11,7 +11,7 @@ import numpy as np
 from data.runs import Run
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, BASELINE, OURS
-from pipelines.training.statistics import Difference, difference
+from pipelines.training.evaluation.statistics import Difference, difference
 
 
 @dataclass(frozen=True)

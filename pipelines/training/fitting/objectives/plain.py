@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipelines.training.objectives import Memory, Plan
+from pipelines.training.fitting.objectives import Memory, Plan
 
 
 def plain(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:

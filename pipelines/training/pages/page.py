@@ -13,8 +13,8 @@ from PIL import Image
 
 import generators.corruptions
 from data.plugins import plugin_names
-from pipelines.training.previews import Preview
-from pipelines.training.statistics import spread
+from pipelines.training.evaluation.statistics import spread
+from pipelines.training.pages.previews import Preview
 
 SCALE = 6
 """Screen pixels a pixel of a small image."""
@@ -45,7 +45,7 @@ def render(
         margins: `margin_before` and `margin` of the kept samples.
         band: half the width of the margins asked for.
     """
-    loader = jinja2.PackageLoader("pipelines.training", "templates")
+    loader = jinja2.PackageLoader("pipelines.training.pages", "templates")
     template = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html")
     return template.render(
         figures=figures,

@@ -8,8 +8,8 @@ from torch import Tensor
 from data.loader import Pool
 from generators.augmentation import shift
 from generators.balls import Ball
-from pipelines.training.classifier import Classifier, ClassifierShape
-from pipelines.training.fit import Batches, FitOptions, fit
+from pipelines.training.fitting.fit import Batches, FitOptions, fit
+from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipelines.training.objectives import Memory, Plan, attacked
+from pipelines.training.fitting.objectives import Memory, Plan, attacked
 
 
 def trades(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:

@@ -18,8 +18,8 @@ from data.repair import Repair, broken
 from data.shards import ShardSet, read_index
 from data.store import Store
 from data.verify import verify
-from pipelines.training.funnel import funnel_of
-from pipelines.training.terminal import candidates_table
+from pipelines.training.pages.funnel import funnel_of
+from pipelines.training.pages.terminal import candidates_table
 
 COLUMNS = 12
 """Pictures of each class in a grid."""

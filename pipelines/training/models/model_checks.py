@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 
 from data.errors import WrongUse
-from pipelines.training.descriptions import Description
+from pipelines.training.models.descriptions import Description
 
 DYNAMIC = (
     "export it with a dynamic batch, dynamic_shapes=({0: torch.export.Dim('batch')},), and x.shape[0] for len(x), "

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from data.errors import Damaged, WrongUse
 from data.files import digest_of, sha256_of
-from pipelines.training.descriptions import Description, Names, Numbers, described
-from pipelines.training.model_checks import must_fit, must_take, must_work
-from pipelines.training.pt2 import load_exported
+from pipelines.training.models.descriptions import Description, Names, Numbers, described
+from pipelines.training.models.model_checks import must_fit, must_take, must_work
+from pipelines.training.models.pt2 import load_exported
 
 FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

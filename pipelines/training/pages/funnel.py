@@ -10,7 +10,7 @@ import torch
 from data.manifest import count, read_manifest
 from data.reading import read_samples
 from data.store import Store
-from pipelines.training.classifier import load_classifier
+from pipelines.training.models.classifier import load_classifier
 from pipelines.training.participants import EXAMINER
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from generators.attacks.pgd import pgd
 from generators.balls import Ball
-from pipelines.training.objectives import Memory
+from pipelines.training.fitting.objectives import Memory
 
 LOG = logging.getLogger(__name__)
 EVERY = 100

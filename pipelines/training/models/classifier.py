@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from data.errors import Damaged
 from generators.networks import Residual
-from pipelines.training import checkpoints
+from pipelines.training.models import checkpoints
 
 
 @dataclass(frozen=True)

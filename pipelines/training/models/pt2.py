@@ -19,7 +19,7 @@ from torch.export.pt2_archive import PT2ArchiveWriter
 from torch.fx import GraphModule
 
 from data.errors import Damaged, WrongUse
-from pipelines.training.pt2_graph import Unsafe, cleaned
+from pipelines.training.models.pt2_graph import Unsafe, cleaned
 
 GRAPH = "models/model.json"
 CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")

@@ -16,9 +16,9 @@ from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
 from pipelines.training.arms import ARMS, OURS
-from pipelines.training.brought import opinion_told
-from pipelines.training.funnel import funnel_of
-from pipelines.training.statistics import spread
+from pipelines.training.evaluation.statistics import spread
+from pipelines.training.models.brought import opinion_told
+from pipelines.training.pages.funnel import funnel_of
 
 
 def show_report(path: Path) -> None:

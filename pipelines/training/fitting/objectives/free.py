@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.balls import project, uphill
-from pipelines.training.guard import look_for_overfitting
-from pipelines.training.objectives import Memory, Plan
+from pipelines.training.fitting.guard import look_for_overfitting
+from pipelines.training.fitting.objectives import Memory, Plan
 
 
 def free(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:

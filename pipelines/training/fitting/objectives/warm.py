@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.balls import project, random_point
-from pipelines.training.objectives import Memory, Plan
+from pipelines.training.fitting.objectives import Memory, Plan
 
 MOST = 65_536
 """Images remembered; one more, and all are forgotten."""

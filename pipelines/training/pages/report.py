@@ -8,13 +8,14 @@ from data.runs import Run
 from data.shards import open_set
 from data.store import Store
 from pipelines.recipes import Recipe
-from pipelines.training import page, uplift
 from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
-from pipelines.training.brought import measured_told, opinion_told
-from pipelines.training.funnel import margins_of_set
+from pipelines.training.evaluation import uplift
+from pipelines.training.evaluation.statistics import difference
 from pipelines.training.materialise import preview_file
-from pipelines.training.previews import read_previews
-from pipelines.training.statistics import difference
+from pipelines.training.models.brought import measured_told, opinion_told
+from pipelines.training.pages import page
+from pipelines.training.pages.funnel import margins_of_set
+from pipelines.training.pages.previews import read_previews
 
 
 def write(recipe: Recipe, run: Run, seeds: int) -> Path:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from generators.attacks.pgd import pgd
 from generators.balls import random_point
-from pipelines.training.guard import look_for_overfitting
-from pipelines.training.objectives import Memory, Plan
+from pipelines.training.fitting.guard import look_for_overfitting
+from pipelines.training.fitting.objectives import Memory, Plan
 
 
 def n_fgsm(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:

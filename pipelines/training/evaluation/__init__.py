@@ -1,0 +1,1 @@
+"""Measures classifiers: the attack suite, corruptions, statistics, and whether the shards pay."""

@@ -1,0 +1,1 @@
+"""Trains classifiers adversarially: the loop, its objectives, the judges."""
