@@ -158,6 +158,22 @@ def test_smoothing_spreads_a_share_of_each_label():
     assert told(replace(OPTIONS, smoothing=0.6)) < 0.8 < told(OPTIONS)
 
 
+def test_the_ball_grows_to_its_size_over_the_ramp(monkeypatch):
+    seen = []
+
+    def spying(model, x, y, plan, memory):
+        seen.append((plan.ball.epsilon, plan.ball.step_size))
+        return model(x).sum()
+
+    monkeypatch.setattr("pipelines.training.fitting.objectives.madry.madry", spying)
+    options = replace(OPTIONS, steps=8, ramp=0.5, ball=Ball(epsilon=0.4, step_size=0.1))
+
+    fit(blended(halves(), 16, 0), SHAPE, options, 0, "test")
+
+    assert [epsilon for epsilon, _ in seen] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4])
+    assert [size for _, size in seen] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1, 0.1, 0.1])
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -166,6 +182,7 @@ def test_smoothing_spreads_a_share_of_each_label():
         ({"weight": -1.0}, "weight must be >= 0, got -1.0"),
         ({"weight": float("nan")}, "weight must be >= 0, got nan"),
         ({"smoothing": 1.5}, r"smoothing must lie in \[0, 1\], got 1.5"),
+        ({"ramp": -0.1}, r"ramp must lie in \[0, 1\], got -0.1"),
         ({"replays": 0}, "replays must be >= 1, got 0"),
         ({"device": "gpu"}, "device must be what torch calls one, got 'gpu'"),
     ],

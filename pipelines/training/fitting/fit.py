@@ -58,6 +58,8 @@ class FitOptions:
     """What torch trains on, as cuda or cuda:1; the classifier comes back on the CPU."""
     ball: Ball = field(default_factory=Ball)
     """The attack inside training; zero steps train plainly."""
+    ramp: float = 0.0
+    """Share of the steps over which the ball grows from nothing; without it some first weights never start to learn."""
     watch: WatchOptions = field(default_factory=WatchOptions)
     """Keeps the weights of the best step instead of the last."""
 
@@ -65,7 +67,7 @@ class FitOptions:
         for name in ("steps", "batch_size", "features", "replays"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        for name in ("averaging", "synthetic_share", "smoothing"):
+        for name in ("averaging", "synthetic_share", "smoothing", "ramp"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
         if not self.learning_rate > 0:
@@ -133,7 +135,7 @@ def fit(
 
 def _advance(training: Training, objective: Objective, x: Tensor, y: Tensor, options: FitOptions) -> float:
     attack = cast(Attack, plugin(generators.attacks, options.attack))
-    plan = Plan(attack, options.ball, options.weight, options.replays)
+    plan = Plan(attack, _grown(options, training.memory.step), options.weight, options.replays)
     y = torch.lerp(y, torch.full_like(y, 1 / y.shape[1]), options.smoothing)
     loss = objective(training.model, x, y, plan, training.memory)
     training.optimiser.zero_grad()
@@ -144,6 +146,11 @@ def _advance(training: Training, objective: Objective, x: Tensor, y: Tensor, opt
     _average(training.averaged, training.model, min(options.averaging, (1 + step) / (10 + step)))
     training.memory.step += 1
     return loss.item()
+
+
+def _grown(options: FitOptions, step: int) -> Ball:
+    share = min(1.0, (step + 1) / (options.ramp * options.steps)) if options.ramp else 1.0
+    return replace(options.ball, epsilon=options.ball.epsilon * share, step_size=options.ball.step_size * share)
 
 
 @torch.no_grad()
