@@ -260,11 +260,12 @@ def spread(values: list[float]) -> str:
 
 def plot(table: dict[str, dict[str, object]], path: Path, title: str) -> None:
     """The trade-off: clean accuracy against robust accuracy, a point a row, its area the cost of training."""
-    figure, axes = plt.subplots(figsize=(8, 6), layout="constrained")
-    for name, row in table.items():
-        at = mean(row["clean"]), mean(row["robust"])
-        axes.scatter(*at, s=12 * mean(row["cost"]), alpha=0.6)
-        axes.annotate(f"{name} ({mean(row['cost']):.1f}x)", at, xytext=(5, 3), textcoords="offset points", fontsize=7)
+    figure, axes = plt.subplots(figsize=(10, 5.5), layout="constrained")
+    for number, (name, row) in enumerate(table.items(), 1):
+        at, cost = (mean(row["clean"]), mean(row["robust"])), mean(row["cost"])
+        axes.scatter(*at, s=15 * cost, alpha=0.6, label=f"{number} {name} ({cost:.1f}x)")
+        axes.annotate(str(number), at, xytext=(4, 3), textcoords="offset points", fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=8, markerscale=0.6)
     axes.set(xlabel="clean accuracy, %", ylabel="AutoAttack accuracy, %", title=title)
     figure.savefig(path, dpi=110)
     plt.close(figure)
