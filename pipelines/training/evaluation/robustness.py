@@ -1,5 +1,6 @@
 """Clean and robust accuracy of a classifier of a run: the suite, resumable, with checks for gradient masking."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -129,17 +130,25 @@ def attacked(
     """Run trials on a batch of images; a state file takes a killed evaluation up where it was.
 
     Args:
-        state: where the state is kept, written after each batch of each trial; the last one stays.
+        state: where the state is kept, written after each batch of each trial; the last one stays. A state of other
+            samples, trials or models, known by their logits, is begun anew.
     """
     x, y = batch.inputs["image"], batch.labels
     standing = suite.begin(model, x, y)
-    origin = digest_of([[asdict(trial) for trial in trials], list(batch.keys), standing.broken_by.tolist()])
+    who = [_fingerprint(one, x) for one in (model, surrogate) if one is not None]
+    origin = digest_of([[asdict(trial) for trial in trials], list(batch.keys), y.tolist(), who])
     if state.is_file():
         tensors, facts = checkpoints.load(state)
         if facts.get("origin") == origin:
             standing = suite.Standing(tensors["x_adv"], tensors["broken_by"], *tensors["next"].tolist())
     keep = partial(_keep, state, origin, trials, work)
     return suite.finish(standing, trials, model, x, y, surrogate=surrogate, after_batch=keep)
+
+
+@torch.no_grad()
+def _fingerprint(model: Model, x: Tensor) -> str:
+    logits = torch.cat([model(some) for some in torch.split(x, suite.AT_ONCE)])
+    return hashlib.sha256(logits.cpu().numpy().tobytes()).hexdigest()
 
 
 def _keep(state: Path, origin: str, trials: Sequence[suite.Trial], work: str, standing: suite.Standing) -> None:

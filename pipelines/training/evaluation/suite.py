@@ -110,11 +110,14 @@ def finish(
     """
     while standing.trial < len(trials):
         trial = trials[standing.trial]
+        attacked = surrogate if trial.transfer else model
+        if attacked is None:
+            raise ValueError(f"trial {trial.name} attacks a surrogate, and none was given")
         stood = (standing.broken_by == -1) | (standing.broken_by == standing.trial)  # when this trial began
         batches = torch.split(stood.nonzero()[:, 0], AT_ONCE)
         for number in range(standing.batch, len(batches)):
             rng = _rng(seed, standing.trial, number)
-            _attack_rows(standing, trial, model, surrogate, x, y, batches[number], rng)
+            _attack_rows(standing, trial, (model, attacked), x, y, batches[number], rng)
             standing.batch = number + 1
             after_batch(standing)
         standing.trial, standing.batch = standing.trial + 1, 0
@@ -125,16 +128,14 @@ def finish(
 def _attack_rows(
     standing: Standing,
     trial: Trial,
-    model: Model,
-    surrogate: Model | None,
+    models: tuple[Model, Model],
     x: Tensor,
     y: Tensor,
     rows: Tensor,
     rng: torch.Generator,
 ) -> None:
-    attack, attacked = cast(Attack, plugin(generators.attacks, trial.attack)), surrogate if trial.transfer else model
-    if attacked is None:
-        raise ValueError(f"trial {trial.name} attacks a surrogate, and none was given")
+    """Try a trial on rows, int64 (M,), of the samples; of `models` the first is to be broken, the second attacked."""
+    attack, (model, attacked) = cast(Attack, plugin(generators.attacks, trial.attack)), models
     for rank in range(max(1, trial.targets)):
         if not len(rows):
             return
