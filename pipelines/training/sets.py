@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import cast
 
@@ -14,11 +14,15 @@ from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
-from pipelines.training.materialise import DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
+from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
 from pipelines.training.pages.funnel import examine, funnel_of
 from pipelines.training.participants import taken
+from pipelines.training.planted import choose_thresholds, chosen_of
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
+
+THRESHOLDS = "thresholds"
+"""The stage that chooses them; there is none where the recipe leaves none open."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,25 @@ def hard_set(recipe: Recipe, run: Run) -> SetOptions:
     """The run's own set."""
     shards = recipe.shards
     url = set_url(recipe, run.folder, SHARDS)
-    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, recipe.checks)
+    checks = thresholds_of(recipe, run)
+    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, checks)
+
+
+def thresholds(recipe: Recipe, run: Run) -> StageRecord:
+    """The thresholds that the recipe leaves open, chosen on planted errors."""
+    depends = {**depends_on(recipe, run, "source", "search"), **made_by(run, participants(recipe))}
+    depends |= {
+        "checks": list(recipe.checks.items()),
+        "label_error": recipe.shards.label_error,
+        "ball": asdict(recipe.training.ball),
+    }
+    return run.stage(THRESHOLDS, depends, [], partial(in_worker, choose_thresholds, recipe, run.folder))
+
+
+def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
+    """Check -> its threshold: the recipe's own, or what was chosen."""
+    chosen = chosen_of(run.record(THRESHOLDS).facts) if AUTO in recipe.checks.values() else {}
+    return {name: chosen[name] if limit == AUTO else limit for name, limit in recipe.checks.items()}
 
 
 def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
