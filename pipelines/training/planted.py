@@ -28,7 +28,8 @@ ATTEMPTS = 2560
 """Candidates of each search."""
 WRONG = 0.2
 """Share of wrong labels planted."""
-WORK = "thresholds"
+THRESHOLDS = "thresholds"
+"""The stage that chooses them; there is none where the recipe leaves none open."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def planted(recipe: Recipe, run: Path) -> Trial:
     """
     held_out = samples(run, "validation", recipe.source)
     scene = replace(scene_of(run, recipe.source), real=held_out)
-    ball, rng = recipe.training.ball, draft_rng(recipe.seed, WORK, 0)
+    ball, rng = recipe.training.ball, draft_rng(recipe.seed, THRESHOLDS, 0)
     options = replace(recipe.search, epsilon=min(ball.epsilon, recipe.search.epsilon), norm=ball.norm)
     groups = [group for name in SEARCHES for group in _planted_by(name, scene, options, rng)]
     witnesses = witnesses_of(run, recipe.source, recipe.judges.folds)
@@ -92,7 +93,7 @@ def _planted_by(name: str, scene: Scene, options: SearchOptions, rng: torch.Gene
     search, groups = cast(Search, plugin(generators.search, name)), []
     for y in torch.split(balanced_labels(scene.real, ATTEMPTS, rng), AT_ONCE):
         groups.append(plant(search(scene, y, options, rng), scene.real, scene.model, WRONG, rng))
-        report(WORK, len(groups) * AT_ONCE, ATTEMPTS, name)
+        report(THRESHOLDS, len(groups) * AT_ONCE, ATTEMPTS, name)
     return groups
 
 
@@ -102,7 +103,7 @@ def _joined(groups: list[Candidates]) -> Candidates:
     images = {"image": torch.cat([batch.inputs["image"] for batch in batches])}
     return Candidates(
         Batch(keys, images, torch.cat([batch.labels for batch in batches])),
-        WORK,
+        THRESHOLDS,
         tuple(parents for group in groups for parents in group.parents),
         {"image": torch.cat([group.starts["image"] for group in groups])},
         torch.cat([group.margins_before for group in groups]),

@@ -15,14 +15,11 @@ from data.store import INDEX, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
-from pipelines.training.pages.funnel import examine, funnel_of
+from pipelines.training.pages.funnel import bands_of, examine, funnel_of
 from pipelines.training.participants import taken
-from pipelines.training.planted import choose_thresholds, chosen_of
+from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
-
-THRESHOLDS = "thresholds"
-"""The stage that chooses them; there is none where the recipe leaves none open."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,8 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
         facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
         if options.folder == SHARDS:
             opinion, more = in_worker(examine, run.folder, options.url)
-            return {**facts, **opinion}, seconds + more
+            chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
+            return {**facts, **opinion, "thresholds": chosen}, seconds + more
         return facts, seconds
 
     return run.stage(options.folder, depends, files, build)
@@ -213,5 +211,6 @@ def commit_set(
         "samples": finished.facts["samples"],
         "digest": finished.facts["digest"],
         "candidates": funnel_of(store, manifests),
+        "bands": bands_of(store, manifests),
         "files": [*finished.sidecars, *manifests],
     }

@@ -22,8 +22,8 @@ class JudgeOptions:
     folds: int = 3
     """Each judge leaves one fold of the training samples out."""
     architectures: Names = ("cnn",)
-    """Files of pipelines/training/models/architectures, one a judge in turn; the examiner has the first. Others are less
-    robust at this size, and so the poorer judges: docs/labels.md."""
+    """Files of pipelines/training/models/architectures, one a judge in turn; the examiner has the first. On few samples
+    the others are less robust, and so the poorer judges: docs/labels.md."""
     calibrate: bool = True
     """Fit a temperature to each on the validation samples."""
     fit: FitOptions = field(default_factory=lambda: FitOptions(steps=600, ball=Ball(steps=5)))
