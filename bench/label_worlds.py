@@ -32,11 +32,11 @@ class World:
     run: Path
     recipe: Recipe
     tuning: tuple[Tensor, Tensor, Tensor]
-    """Planted on validation parents: images, labels, and which labels are right."""
+    """Planted on validation parents: images, labels, and which labels are right; the others are those across."""
     planted: tuple[Tensor, Tensor, Tensor]
-    """The same on test parents, the wrong label that across the boundary."""
+    """The same on test parents."""
     anyhow: tuple[Tensor, Tensor, Tensor]
-    """The same, the wrong label any other."""
+    """The right ones of these, and again under any other label."""
     changed: tuple[Tensor, Tensor]
     """Test samples of which 70 to 95 % have become another class, under the label they had."""
     found: Mapping[str, tuple[Tensor, Tensor, Tensor]]
@@ -55,11 +55,8 @@ def prepared(run: Path, split: int, candidates: int) -> World:
     scene, test, rng = scene_of(run, recipe.source), samples(run, "test", recipe.source), draft_rng(split, "bench", 0)
     tuning = planted_on(samples(run, "validation", recipe.source), scene, recipe, rng)
     x, y, right = planted_on(test, scene, recipe, rng)
-    truth = torch.where(right, y, -1)
     other = (y + torch.randint(1, 10, y.shape, generator=rng)) % 10
-    kept = right.nonzero()[:, 0]
-    wrong = torch.rand(len(kept), generator=rng) < planted.WRONG
-    anyhow = (x[kept], torch.where(wrong, other[kept], truth[kept]), ~wrong)
+    anyhow = (x[right].repeat(2, 1, 1, 1), torch.cat([y[right], other[right]]), right.sort(descending=True).values)
     found = {name: candidates_of(name, scene, recipe, candidates, rng) for name in SEARCHES}
     return World(run, recipe, tuning, (x, y, right), anyhow, changed(test, rng), found, oracle(run, recipe))
 
@@ -72,9 +69,10 @@ def planted_on(real: Batch, scene: Scene, recipe: Recipe, rng: torch.Generator) 
     for name in planted.SEARCHES:
         for y in torch.split(balanced_labels(real, planted.ATTEMPTS, rng), AT_ONCE):
             made = plugin(generators.search, name)(theirs, y, options, rng)
-            one = plant(made, real, scene.model, planted.WRONG, rng)
-            near = one.rows((one.candidates.margins.abs() <= recipe.checks["margin_band"]).nonzero()[:, 0])
-            parts.append((near.candidates.batch.inputs["image"], near.candidates.batch.labels, near.right))
+            one = plant(made, real, scene.model)
+            inside = one.candidates.margins.abs() <= recipe.checks["margin_band"]
+            batch = one.candidates.batch
+            parts.append((batch.inputs["image"][inside], batch.labels[inside], one.right[inside]))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
 
@@ -99,16 +97,15 @@ def candidates_of(
 
 
 def oracle(run: Path, recipe: Recipe) -> Callable[[Tensor], Tensor]:
-    """Images -> the mean probabilities of two robust classifiers trained on what the pipeline never reads."""
-    unread, models = _unread(run, recipe), []
-    for number, architecture in enumerate(("cnn", "mlp")):
-        path = run / f"oracle-{architecture}.safetensors"
-        if not path.exists():
-            shape, options = replace(shape_of(run), architecture=architecture), replace(recipe.judges.fit, steps=900)
-            seed = 3000 * (recipe.seed + 1) + number
-            save_classifier(path, fit(blended(unread, options.batch_size, seed), shape, options, seed, "oracle").model)
-        models.append(calibrated(load_classifier(path), samples(run, "validation", recipe.source)))
-    return lambda x: torch.stack([model(x).softmax(1) for model in models]).mean(0)
+    """Images -> the probabilities of a robust classifier trained on what the pipeline never reads."""
+    path = run / "oracle.safetensors"
+    if not path.exists():
+        unread, options = _unread(run, recipe), replace(recipe.judges.fit, steps=900)
+        seed = 3000 * (recipe.seed + 1)
+        found = fit(blended(unread, options.batch_size, seed), shape_of(run), options, seed, "oracle")
+        save_classifier(path, found.model)
+    model = calibrated(load_classifier(path), samples(run, "validation", recipe.source))
+    return lambda x: model(x).softmax(1)
 
 
 def _unread(run: Path, recipe: Recipe) -> Pool:

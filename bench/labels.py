@@ -1,7 +1,7 @@
 """How good are the labels of kept samples, and do the checks take hard ones for wrong ones?
 
 Each split is a run of its own: model, generator and judges from 300 training samples, thresholds from the validation
-part. Truth comes from what no part of the pipeline has read: parents of the test part, and an oracle, two classifiers
+part. Truth comes from what no part of the pipeline has read: parents of the test part, and an oracle, a classifier
 trained on the test part and the training samples that the recipe leaves unlabelled.
 
     python -m bench.labels --splits 3 --out runs/bench-labels --picture docs/labels.png
@@ -25,6 +25,7 @@ from data.records import Batch, Candidates
 from generators.checks import Evidence
 from generators.checks.agreement import agreement
 from generators.thresholds import choose
+from pipelines.training import planted
 from pipelines.training.fitting.calibration import calibration_error
 from pipelines.training.fitting.judges import JudgeOptions, fit_judge
 from pipelines.training.models.classifier import Classifier, load_classifier, save_classifier
@@ -128,7 +129,8 @@ def _threshold(soft: Tensor, world: World) -> float:
     x, y, right = world.tuning
     zero, keys = torch.zeros(len(y)), tuple(map(str, range(len(y))))
     made = Candidates(Batch(keys, {"image": x}, y), "planted", ((),) * len(y), {"image": x}, zero, zero)
-    choice = choose(agreement, made, Evidence(soft[None], zero, zero), right, world.recipe.shards.label_error)
+    rate = world.recipe.shards.label_error
+    choice = choose(agreement, made, Evidence(soft[None], zero, zero), right, wrong=planted.WRONG, rate=rate)
     return choice.threshold if choice else float("inf")
 
 
@@ -140,10 +142,15 @@ def _planted(scores: Tensor, right: Tensor, threshold: float) -> dict:
         "planted": len(right),
         "caught": 1 - slipped.float().mean().item(),
         "kept": kept.float().mean().item(),
-        "error": int(slipped.sum()) / max(1, int(kept.sum() + slipped.sum())),
+        "error": _error(slipped.float().mean().item(), kept.float().mean().item()),
         "kept_at_95_caught": (scores[right] > strict).float().mean().item(),
         "curve": [(scores[right] > scores[~right].quantile(1 - level)).float().mean().item() for level in levels],
     }
+
+
+def _error(slipped: float, kept: float) -> float:
+    """Wrong labels among the kept, were one in five candidates wrong."""
+    return planted.WRONG * slipped / max(1e-9, planted.WRONG * slipped + (1 - planted.WRONG) * kept)
 
 
 def _of_candidates(world: World, score: Callable[[Tensor, Tensor], Tensor], threshold: float) -> dict:
@@ -181,6 +188,7 @@ def show(found: dict[str, list[dict]]) -> None:
         "threshold": lambda one: one["threshold"],
         "ECE, %": lambda one: 100 * one["ece"],
         "NLL": lambda one: one["nll"],
+        "across: error": lambda one: 100 * one["across"]["error"],
         "across: caught": lambda one: 100 * one["across"]["caught"],
         "kept": lambda one: 100 * one["across"]["kept"],
         "kept at 95": lambda one: 100 * one["across"]["kept_at_95_caught"],

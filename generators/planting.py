@@ -1,4 +1,4 @@
-"""Candidates whose truth is known, a share of them under a wrong label: to measure label checks with.
+"""Candidates whose truth is known, each under its right label and under a wrong one: to measure label checks with.
 
 Truth comes from real parents. Within the ball that adversarial training assumes harmless, a perturbed sample shows what
 its parent shows; of two mixed samples it shows the one that has most of it, unless neither has. The wrong label is the
@@ -6,7 +6,6 @@ one a boundary makes likely: the class across it.
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -25,33 +24,26 @@ class Planted:
     candidates: Candidates
     right: Tensor
 
-    def rows(self, chosen: Tensor) -> Self:
-        """Those at `chosen`, int64 (M,)."""
-        return type(self)(self.candidates.rows(chosen), self.right[chosen])
 
-
-def plant(candidates: Candidates, real: Batch, model: Model, wrong: float, rng: torch.Generator) -> Planted:
-    """Relabel candidates whose truth their parents tell: a share by the class across the boundary, the rest by truth.
+def plant(candidates: Candidates, real: Batch, model: Model) -> Planted:
+    """Candidates whose truth their parents tell, twice: first all under it, then all under the class across.
 
     Args:
         candidates: of a search with one parent, moved by no more than changes nobody's mind, or of pixel mixtures of
             two; the others are left out, as are mixtures that show neither clearly.
         real: where the parents are.
-        model: whose runner-up is the wrong label of a perturbed sample; margins are its own.
-        wrong: share of wrong labels, in [0, 1].
+        model: whose runner-up is the class across from a perturbed sample; margins are its own.
 
     Returns:
         Those whose truth is known, with margins for their new labels.
     """
     truth, across = _told_by_parents(candidates, real, model)
     known = (truth >= 0).nonzero()[:, 0]
-    made, truth, across = candidates.rows(known), truth[known], across[known]
-    right = torch.rand(len(known), generator=rng) >= wrong
-    x, y = made.batch.inputs["image"], torch.where(right, truth, across)
+    made, y = candidates.rows(known.repeat(2)), torch.cat([truth[known], across[known]])
     with torch.no_grad():
-        margins = margins_of(model(x), y)
-    batch = Batch(made.batch.keys, made.batch.inputs, y)
-    return Planted(replace(made, batch=batch, margins=margins), right)
+        margins = margins_of(model(made.batch.inputs["image"]), y)
+    right = torch.arange(2 * len(known)) < len(known)
+    return Planted(replace(made, batch=Batch(made.batch.keys, made.batch.inputs, y), margins=margins), right)
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ SEARCHES = ("perturb", "interpolate")
 ATTEMPTS = 2560
 """Candidates of each search."""
 WRONG = 0.2
-"""Share of wrong labels planted."""
+"""Share of candidates that are supposed to carry a wrong label."""
 THRESHOLDS = "thresholds"
 """The stage that chooses them; there is none where the recipe leaves none open."""
 
@@ -60,17 +60,18 @@ def choose_thresholds(recipe: Recipe, run: Path) -> dict[str, object]:
     for name, given in recipe.checks.items():
         check = cast(Check, plugin(generators.checks, name))
         if given == AUTO:
-            choice = choose(check, trial.candidates, trial.evidence, trial.right, recipe.shards.label_error)
+            rate, heard = recipe.shards.label_error, trial.evidence
+            choice = choose(check, trial.candidates, heard, trial.right, wrong=WRONG, rate=rate)
             if choice is None:
                 raise WrongUse(_told(name, recipe, len(trial.right)))
             chosen[name] = asdict(choice)
         limit = chosen[name]["threshold"] if given == AUTO else given
         trial = trial.rows(check(trial.candidates, trial.evidence, limit).accepted)
-    return {"label_error": recipe.shards.label_error, "wrong_planted": WRONG, "chosen": chosen}
+    return {"label_error": recipe.shards.label_error, "wrong_supposed": WRONG, "chosen": chosen}
 
 
 def planted(recipe: Recipe, run: Path) -> Trial:
-    """Validation samples that the recipe's searches have brought to the boundary, one in five under a wrong label.
+    """Validation samples that the recipe's searches have brought to the boundary, under the right and the wrong label.
 
     They are perturbed within the ball that the model is trained in, where labels are assumed to hold.
     """
@@ -92,7 +93,7 @@ def planted(recipe: Recipe, run: Path) -> Trial:
 def _planted_by(name: str, scene: Scene, options: SearchOptions, rng: torch.Generator) -> list[Planted]:
     search, groups = cast(Search, plugin(generators.search, name)), []
     for y in torch.split(balanced_labels(scene.real, ATTEMPTS, rng), AT_ONCE):
-        groups.append(plant(search(scene, y, options, rng), scene.real, scene.model, WRONG, rng))
+        groups.append(plant(search(scene, y, options, rng), scene.real, scene.model))
         report(THRESHOLDS, len(groups) * AT_ONCE, ATTEMPTS, name)
     return groups
 

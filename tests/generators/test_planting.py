@@ -20,45 +20,38 @@ from generators.thresholds import choose
 Y = torch.arange(200) % 2
 
 
-def test_a_perturbed_sample_shows_what_its_parent_shows(scene, rng):
-    found = plant(perturb(scene, Y, SearchOptions(epsilon=0.1), rng), scene.real, scene.model, 0.0, rng)
+def test_a_perturbed_sample_comes_under_its_parents_label_and_under_the_class_across(scene, rng):
+    found = plant(perturb(scene, Y, SearchOptions(epsilon=0.1), rng), scene.real, scene.model)
 
-    assert found.right.all()
-    assert torch.equal(found.candidates.batch.labels, Y)
-
-
-def test_a_share_of_them_gets_the_class_across_the_boundary(scene, rng):
-    made = perturb(scene, Y, SearchOptions(epsilon=0.1), rng)
-
-    found = plant(made, scene.real, scene.model, 0.25, rng)
-
-    assert (~found.right).float().mean() == pytest.approx(0.25, abs=0.08)
-    assert torch.equal(found.candidates.batch.labels != Y, ~found.right)
     y = found.candidates.batch.labels
+    assert found.right.tolist() == [True] * 200 + [False] * 200
+    assert torch.equal(y[found.right], Y)
+    assert torch.equal(y[~found.right], 1 - Y)  # the half-plane has two classes
     assert torch.equal(found.candidates.margins, margins_of(scene.model(found.candidates.batch.inputs["image"]), y))
 
 
 @pytest.mark.parametrize(("share", "shows"), [(0.1, 0), (0.5, None), (0.9, 1)])
-def test_a_mixture_shows_the_parent_that_it_has_most_of_or_neither(share, shows, scene, rng):
+def test_a_mixture_shows_the_parent_that_it_has_most_of_or_neither(share, shows, scene):
     real = scene.real
     mixed = torch.lerp(real.inputs["image"][:1], real.inputs["image"][1:2], share)
     batch = Batch(("mixed",), {"image": mixed}, real.labels[:1])
     zero = torch.zeros(1)
     made = Candidates(batch, "interpolate", ((real.keys[0], real.keys[1]),), {"image": mixed}, zero, zero)
 
-    found = plant(made, real, scene.model, 0.0, rng)
+    found = plant(made, real, scene.model)
 
-    assert found.candidates.batch.labels.tolist() == ([] if shows is None else [int(real.labels[shows])])
+    labels = [] if shows is None else [int(real.labels[shows]), int(real.labels[1 - shows])]
+    assert found.candidates.batch.labels.tolist() == labels
 
 
 def test_what_has_no_parents_is_left_out(scene, rng):
-    assert len(plant(random_latent(scene, Y, SearchOptions(), rng), scene.real, scene.model, 0.2, rng).right) == 0
+    assert len(plant(random_latent(scene, Y, SearchOptions(), rng), scene.real, scene.model).right) == 0
 
 
 def test_mixtures_under_a_wrong_label_are_not_what_they_mostly_show(scene, rng):
     made = interpolate(scene, Y, SearchOptions(), rng)
 
-    found = plant(made, scene.real, scene.model, 0.5, rng)
+    found = plant(made, scene.real, scene.model)
 
     first = found.candidates.batch.inputs["image"][:, 0, 0, 0]
     shows = (first > 0.5).long()  # the first pixel is the class, and mixes as the sample does
@@ -82,7 +75,7 @@ def test_the_threshold_is_the_loosest_that_keeps_the_error_to_the_rate(candidate
     right = torch.tensor([True, True, True, False, True, True, True, False])
 
     def chosen(rate):
-        return choose(agreement, some(8, candidates), evidence_of(probability), right, rate)
+        return choose(agreement, some(8, candidates), evidence_of(probability), right, wrong=0.25, rate=rate)
 
     assert chosen(0.0).threshold == pytest.approx(0.85)
     assert chosen(1 / 7).threshold == pytest.approx(0.65)
@@ -90,10 +83,24 @@ def test_the_threshold_is_the_loosest_that_keeps_the_error_to_the_rate(candidate
     assert chosen(0.5).threshold == pytest.approx(0.6)
 
 
+def test_the_error_is_what_it_were_with_as_many_wrong_ones_as_supposed(candidates):
+    probability, right = torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.tensor([True, False, True, False])
+
+    def chosen(wrong):
+        return choose(agreement, some(4, candidates), evidence_of(probability), right, wrong=wrong, rate=0.2)
+
+    assert chosen(0.2).threshold == pytest.approx(0.6)  # all are kept: one in five is wrong
+    assert chosen(0.2).error == pytest.approx(0.2)
+    assert chosen(0.3).threshold == pytest.approx(0.7)  # half the wrong, all the right: 0.15 of 0.85
+    assert chosen(0.3).error == pytest.approx(0.15 / 0.85)
+
+
 def test_no_threshold_is_chosen_where_none_is_strict_enough(candidates):
     probability = torch.tensor([0.9, 0.8])
 
-    found = choose(agreement, some(2, candidates), evidence_of(probability), torch.tensor([False, True]), 0.1)
+    found = choose(
+        agreement, some(2, candidates), evidence_of(probability), torch.tensor([False, True]), wrong=0.2, rate=0.1
+    )
 
     assert found is None
 
@@ -102,7 +109,7 @@ def test_a_check_of_any_kind_gets_its_threshold(candidates):
     closeness = torch.tensor([0.1, 0.2, 0.8, 0.9])
 
     right = torch.tensor([False, False, True, True])
-    found = choose(near_duplicate, some(4, candidates), evidence_of(closeness), right, 0.0)
+    found = choose(near_duplicate, some(4, candidates), evidence_of(closeness), right, wrong=0.2, rate=0.0)
 
     assert found.threshold == pytest.approx(0.8)
     assert (found.kept, found.caught, found.error) == (1.0, 1.0, 0.0)
