@@ -59,6 +59,13 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.batch)
 
+    def rows(self, chosen: Tensor) -> Self:
+        """The candidates at `chosen`, int64 (M,), in that order."""
+        parents = tuple(self.parents[i] for i in chosen.tolist())
+        starts = {name: x[chosen] for name, x in self.starts.items()}
+        before, after = self.margins_before[chosen], self.margins[chosen]
+        return type(self)(self.batch.rows(chosen), self.search, parents, starts, before, after)
+
 
 @dataclass(frozen=True)
 class Verdict:

@@ -58,12 +58,23 @@ class Evidence:
         """The judges' mean probabilities, float (N, K)."""
         return self.probabilities.mean(0)
 
+    @property
+    def consensus(self) -> Tensor:
+        """The judges' geometric mean, float (N, K), rows summing to 1: one who is sure of the contrary weighs more."""
+        return self.probabilities.clamp_min(1e-9).log().mean(0).softmax(1)
+
 
 class Check(Protocol):
     """What every file of this folder exports."""
 
     def __call__(self, candidates: Candidates, evidence: Evidence, threshold: float) -> Verdict:
         """Accepts the candidates that reach `threshold`, whose meaning the check states."""
+
+
+def within(check: str, candidates: Candidates, moved: Tensor, limit: float) -> Verdict:
+    """The verdict of a check on balls: float (N,) how far each was moved, at most `limit` where it has one parent."""
+    perturbed = torch.tensor([len(parents) == 1 for parents in candidates.parents], dtype=torch.bool)
+    return Verdict.of(check, ~perturbed | (moved <= limit), moved)
 
 
 @torch.no_grad()

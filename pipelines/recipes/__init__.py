@@ -22,7 +22,7 @@ from pipelines.training.audit.options import AuditOptions
 from pipelines.training.evaluation.robustness import EvaluationOptions
 from pipelines.training.fitting.fit import FitOptions
 from pipelines.training.fitting.judges import JudgeOptions
-from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
+from pipelines.training.materialise import ShardOptions, Threshold, default_checks, known_plugins
 from pipelines.training.models.opening import ModelOptions
 
 
@@ -41,8 +41,8 @@ class Recipe:
     generator: GanOptions = field(default_factory=GanOptions)
     judges: JudgeOptions = field(default_factory=JudgeOptions)
     search: SearchOptions = field(default_factory=SearchOptions)
-    checks: dict[str, float] = field(default_factory=default_checks)
-    """Check -> its threshold, in the order they are asked."""
+    checks: dict[str, Threshold] = field(default_factory=default_checks)
+    """Check -> its threshold, or `auto`, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -45,18 +45,27 @@ class ShardOptions:
     """Candidates of each part."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
+    label_error: float = 0.01
+    """Share of wrong labels among the kept that a threshold given as `auto` is chosen for, see docs/labels.md."""
 
     def __post_init__(self) -> None:
         for name in ("count", "parts", "attempts"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
+        if not 0 <= self.label_error < 1:
+            raise ValueError(f"shards.label_error must lie in [0, 1[, got {self.label_error}")
         if self.url.startswith("memory:"):
             raise ValueError(f"shards.url must outlive the process, got {self.url}")
 
 
-def default_checks() -> dict[str, float]:
+AUTO: Literal["auto"] = "auto"
+Threshold = float | Literal["auto"]
+"""What a check takes, or `auto`: chosen for `shards.label_error` on planted errors."""
+
+
+def default_checks() -> dict[str, Threshold]:
     """The checks and thresholds of the default recipe; each threshold means what its check says."""
-    return {"margin_band": 1.0, "agreement": 0.65, "realism": 0.02, "near_duplicate": 0.5}
+    return {"margin_band": 1.0, "agreement": AUTO, "realism": 0.02, "near_duplicate": 0.5}
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,7 @@ def draft_rng(seed: int, set_name: str, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def known_plugins(search: SearchOptions, checks: Mapping[str, float]) -> None:
+def known_plugins(search: SearchOptions, checks: Mapping[str, Threshold]) -> None:
     """Look every search, check and attack up before any work.
 
     Raises:
@@ -140,4 +149,3 @@ def known_plugins(search: SearchOptions, checks: Mapping[str, float]) -> None:
         plugin(generators.search, name)
     for name in checks:
         plugin(generators.checks, name)
-

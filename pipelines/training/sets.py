@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import cast
 
@@ -14,9 +14,10 @@ from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
-from pipelines.training.materialise import DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
-from pipelines.training.pages.funnel import examine, funnel_of
+from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
+from pipelines.training.pages.funnel import bands_of, examine, funnel_of
 from pipelines.training.participants import taken
+from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 
@@ -48,7 +49,25 @@ def hard_set(recipe: Recipe, run: Run) -> SetOptions:
     """The run's own set."""
     shards = recipe.shards
     url = set_url(recipe, run.folder, SHARDS)
-    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, recipe.checks)
+    checks = thresholds_of(recipe, run)
+    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, checks)
+
+
+def thresholds(recipe: Recipe, run: Run) -> StageRecord:
+    """The thresholds that the recipe leaves open, chosen on planted errors."""
+    depends = {**depends_on(recipe, run, "source", "search"), **made_by(run, participants(recipe))}
+    depends |= {
+        "checks": list(recipe.checks.items()),
+        "label_error": recipe.shards.label_error,
+        "ball": asdict(recipe.training.ball),
+    }
+    return run.stage(THRESHOLDS, depends, [], partial(in_worker, choose_thresholds, recipe, run.folder))
+
+
+def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
+    """Check -> its threshold: the recipe's own, or what was chosen."""
+    chosen = chosen_of(run.record(THRESHOLDS).facts) if AUTO in recipe.checks.values() else {}
+    return {name: chosen[name] if limit == AUTO else limit for name, limit in recipe.checks.items()}
 
 
 def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
@@ -112,7 +131,8 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
         facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
         if options.folder == SHARDS:
             opinion, more = in_worker(examine, run.folder, options.url)
-            return {**facts, **opinion}, seconds + more
+            chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
+            return {**facts, **opinion, "thresholds": chosen}, seconds + more
         return facts, seconds
 
     return run.stage(options.folder, depends, files, build)
@@ -191,5 +211,6 @@ def commit_set(
         "samples": finished.facts["samples"],
         "digest": finished.facts["digest"],
         "candidates": funnel_of(store, manifests),
+        "bands": bands_of(store, manifests),
         "files": [*finished.sidecars, *manifests],
     }

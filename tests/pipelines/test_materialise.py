@@ -19,7 +19,7 @@ from generators.search import SearchOptions, plain_mix
 from pipelines.training.materialise import DraftRequest, build_draft, preview_file
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape, save_classifier
-from pipelines.training.pages.funnel import examine, funnel_of, margins_of_set
+from pipelines.training.pages.funnel import bands_of, examine, funnel_of, margins_of_set
 from pipelines.training.pages.previews import read_previews
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file
 
@@ -86,6 +86,18 @@ def test_every_candidate_is_accounted_for_by_search_and_reason(run):
     for row in funnel.values():
         assert row["attempted"] == row["kept"] + sum(row["refused"].values())
         assert set(row["refused"]) <= {"margin_band", "agreement"}
+
+
+def test_candidates_are_counted_by_their_distance_from_the_boundary(run):
+    record = build_draft(request(run, checks={"margin_band": 0.25}))
+
+    bands = bands_of(drafts(run), [record.manifest])
+
+    assert {search: sum(n["attempted"] for n in counts.values()) for search, counts in bands.items()} == plain_mix(
+        SearchOptions().mix, 60
+    )
+    assert sum(counts["0.25"]["kept"] for counts in bands.values()) == record.samples
+    assert all(count["kept"] == 0 for counts in bands.values() for end, count in counts.items() if end != "0.25")
 
 
 def test_kept_samples_lie_in_the_band_and_margins_are_those_of_kept_ones(run):

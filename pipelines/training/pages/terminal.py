@@ -15,7 +15,7 @@ from data.runs import Run
 from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
-from pipelines.training.arms import ARMS, OURS
+from pipelines.training.arms import ARMS, OURS, SHARDS
 from pipelines.training.evaluation.statistics import spread
 from pipelines.training.models.brought import opinion_told
 from pipelines.training.pages.funnel import funnel_of
@@ -29,6 +29,8 @@ def show_report(path: Path) -> None:
         console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
     console.print(_stages(figures["stages"]))
     console.print(candidates_table(figures["candidates"]))
+    for line in thresholds_told(figures):
+        console.print(line, highlight=False)
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
     console.print(_arms(figures))
     for name, arm in figures["arms"].items():
@@ -48,6 +50,8 @@ def show_build(run: Run, url: str) -> None:
     if (facts := run.record("model").facts).get("validation"):
         console.print(f"{opinion_told(facts)}\n", highlight=False, markup=False)
     console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
+    for line in thresholds_told(run.record(SHARDS).facts):
+        console.print(line, highlight=False)
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
 
@@ -87,6 +91,17 @@ def candidates_table(candidates: dict[str, Any]) -> Table:
         share = 100 * row["kept"] / row["attempted"]
         table.add_row(search, str(row["attempted"]), f"{row['kept']} ({share:.0f} %)", refused)
     return table
+
+
+def thresholds_told(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence for each threshold that was chosen: for which error, and what it did to planted ones."""
+    found = facts["thresholds"]
+    return [
+        f"{name} {choice['threshold']:.3f}, chosen for {100 * found['label_error']:g} % wrong labels: of "
+        f"{choice['planted']} planted candidates at the boundary it refuses {100 * choice['caught']:.1f} % of the "
+        f"wrong and keeps {100 * choice['kept']:.1f} % of the right ones."
+        for name, choice in found.get("chosen", {}).items()
+    ]
 
 
 def _labels(kept: float, fidelity: dict[str, float]) -> str:
