@@ -6,7 +6,8 @@ look at the model at all: they make the control arms that hard samples have to b
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from data.modalities import image
 from data.records import Batch, Candidates
 from generators.balls import Norm
 from generators.margins import Model, margins_of
+
+Sides = Literal["both", "right", "wrong"]
+"""Of the decision boundary: where the model is right (margins above 0), where it errs, or both."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,16 @@ class SearchOptions:
     """Search -> its share of the candidates; the shares sum to 1."""
     steps: int = 40
     """Gradient steps at most."""
-    step_size: float = 0.1
-    """Length of a step in latent space, as a share of the latent's own length."""
+    step_size: float = 0.2
+    """The longest step in latent space, as a share of the latent's own length."""
+    restarts: int = 3
+    """Latents that a latent search tries for a candidate before it gives up."""
     band: float = 1.0
     """Margins looked for: from -band to band, in logits."""
+    sides: Sides = "both"
+    """Which half of the band is aimed at: both, right (the model still gives the label), wrong (it errs)."""
+    realism: float = 0.0
+    """Floor of `latent_walk`: as realistic as this share of training samples, to the discriminator; 0 for none."""
     attack: str = "pgd"
     """What `perturb` attacks with: a file of generators/attacks."""
     norm: Norm = "linf"
@@ -39,8 +49,13 @@ class SearchOptions:
     def __post_init__(self) -> None:
         if not self.mix or min(self.mix.values()) < 0 or not abs(sum(self.mix.values()) - 1) < 1e-6:
             raise ValueError(f"search.mix must be shares >= 0 that sum to 1, got {dict(self.mix)}")
-        if not self.steps >= 1:
-            raise ValueError(f"search.steps must be >= 1, got {self.steps}")
+        for name in ("steps", "restarts"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"search.{name} must be >= 1, got {getattr(self, name)}")
+        if self.sides not in get_args(Sides):
+            raise ValueError(f"search.sides must be one of {', '.join(get_args(Sides))}, got {self.sides}")
+        if not 0 <= self.realism < 1:
+            raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
         for name in ("step_size", "band", "epsilon"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"search.{name} must be > 0, got {getattr(self, name)}")
@@ -58,6 +73,27 @@ class Scene:
     """Z."""
     real: Batch
     """Training samples."""
+    discriminator: Callable[[Tensor, Tensor], Tensor] | None = None
+    """Images, float (N, C, H, W) in [0, 1], and labels, int64 (N,) -> realism, float (N,)."""
+
+    def realism_of(self, x: Tensor, y: Tensor) -> Tensor:
+        """What the discriminator says of images, float (N, C, H, W), with labels, int64 (N,): float (N,).
+
+        Raises:
+            ValueError: there is no discriminator.
+        """
+        if self.discriminator is None:
+            raise ValueError("search.realism needs a discriminator, and none came with the generator")
+        return self.discriminator(x, y)
+
+    def realism_floor(self, share: float) -> Tensor:
+        """The realism, float (), that this share of the training samples does not reach."""
+        return torch.quantile(self._realism_of_real, share)
+
+    @cached_property
+    @torch.no_grad()
+    def _realism_of_real(self) -> Tensor:
+        return self.realism_of(self.real.inputs["image"], self.real.labels)
 
 
 class Search(Protocol):
@@ -105,9 +141,15 @@ def _pick(eligible: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
     return torch.multinomial(eligible.float(), 1, generator=rng)[:, 0]
 
 
-def wanted_margins(n: int, band: float, rng: torch.Generator) -> Tensor:
-    """Margins to aim at, float (N,), spread evenly over the inner nine tenths of the band."""
-    return (torch.rand(n, generator=rng) * 2 - 1) * band * 0.9
+def wanted_margins(n: int, band: float, rng: torch.Generator, sides: Sides = "both") -> Tensor:
+    """Margins to aim at, float (N,), spread evenly over the inner nine tenths of the band, or of that half of it."""
+    wanted = (torch.rand(n, generator=rng) * 2 - 1) * band * 0.9
+    return wanted if sides == "both" else wanted.abs() if sides == "right" else -wanted.abs()
+
+
+def on_side(margins: Tensor, sides: Sides) -> Tensor:
+    """Bool (N,): which of float (N,) margins lie on the side asked for."""
+    return torch.ones_like(margins, dtype=torch.bool) if sides == "both" else (margins >= 0) == (sides == "right")
 
 
 def keys_of(real: Batch, *rows: Tensor) -> list[tuple[str, ...]]:

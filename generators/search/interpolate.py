@@ -24,5 +24,5 @@ def interpolate(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
     """
     rows, others = pick_parents(scene.real, y, rng), pick_strangers(scene.real, y, rng)
     starts, ends = scene.real.inputs["image"][rows], scene.real.inputs["image"][others]
-    images = bisect_to_margin(scene.model, starts, ends, y, wanted_margins(len(y), options.band, rng))
+    images = bisect_to_margin(scene.model, starts, ends, y, wanted_margins(len(y), options.band, rng, options.sides))
     return propose(scene, "interpolate", y, images=images, starts=starts, parents=keys_of(scene.real, rows, others))

@@ -26,6 +26,6 @@ def perturb(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generato
     ball = Ball(epsilon=options.epsilon, norm=options.norm, steps=options.steps, step_size=step_size)
     attack = cast(Attack, plugin(generators.attacks, options.attack))
     ends = attack(scene.model, starts, y, ball, rng)
-    wanted = wanted_margins(len(y), options.band, rng)
+    wanted = wanted_margins(len(y), options.band, rng, options.sides)
     images = bisect_to_margin(scene.model, starts, ends, y, wanted)
     return propose(scene, "perturb", y, images=images, starts=starts, parents=keys_of(scene.real, rows))
