@@ -69,3 +69,25 @@ def close_in(gap_at: Gap, low: Tensor, high: Tensor, gaps: Tensor, *, tolerance:
         high[far], over[far] = found[far], gap[~before]
         rows = rows[gap.abs() > tolerance]
     return found
+
+
+@torch.no_grad()
+def first_crossing(gap_at: Gap, rows: int, reach: float, *, tolerance: float, looks: int = 8) -> Tensor:
+    """The first place of each way, from 0 to `reach`, where the gap changes its sign between one look and the next.
+
+    Args:
+        gap_at: asked `looks` + 1 times for all rows, then to close in.
+        rows: N.
+        reach: how far each way is followed.
+        tolerance: of the gap, in logits.
+
+    Returns:
+        Places, float (N,); `reach` where there is no crossing.
+    """
+    places, every = torch.linspace(0, reach, looks + 1), torch.arange(rows)
+    gaps = torch.stack([gap_at(place.expand(rows), every) for place in places])
+    crossed = torch.cat([gaps[:-1] * gaps[1:] < 0, torch.ones(1, rows, dtype=torch.bool)])
+    first = crossed.float().argmax(0)  # the row of ones added at the end says that there is none
+    last = (first + 1).clamp_max(looks)
+    around = torch.stack([gaps[first, every], gaps[last, every]])
+    return close_in(gap_at, places[first], places[last], around, tolerance=tolerance)

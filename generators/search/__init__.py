@@ -1,7 +1,8 @@
 """Proposes candidates: one file a search, which exports a function of its own name with the signature of `Search`.
 
-`latent_walk`, `perturb` and `interpolate` look for hard samples. `repeat`, `shift`, `mixup` and `random_latent` do not
-look at the model at all: they make the control arms that hard samples have to beat.
+`latent_walk`, `latent_square`, `perturb` and `interpolate` look for hard samples, and `pixel_interpolate` as a control
+of the last. `repeat`, `shift`, `mixup` and `random_latent` do not look at the model at all: they make the control arms
+that hard samples have to beat.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,15 @@ from torch import Tensor
 from data.modalities import image
 from data.records import Batch, Candidates
 from generators.balls import Norm
+from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
 
 Sides = Literal["both", "right", "wrong"]
 """Of the decision boundary: where the model is right (margins above 0), where it errs, or both."""
+Way = Literal["classes", "latent", "within"]
+"""Where `interpolate` goes to."""
+Parents = Literal["real", "generated", "both"]
+"""What `perturb` starts from."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,8 @@ class SearchOptions:
     """Search -> its share of the candidates; the shares sum to 1."""
     steps: int = 40
     """Gradient steps at most."""
+    queries: int = 300
+    """Questions that `latent_square` asks the model at most, before it closes in."""
     step_size: float = 0.2
     """The longest step in latent space, as a share of the latent's own length."""
     restarts: int = 3
@@ -39,8 +47,17 @@ class SearchOptions:
     """Which half of the band is aimed at: both, right (the model still gives the label), wrong (it errs)."""
     realism: float = 0.0
     """Floor of `latent_walk`: as realistic as this share of training samples, to the discriminator; 0 for none."""
+    way: Way = "classes"
+    """Of `interpolate`: to a sample of another `classes`, label and all; to its `latent` alone, at the own label; or
+    `within` the class, from another sample to the parent and past it."""
+    beyond: float = 1.0
+    """How far `interpolate` goes past the end of its way, as a share of it."""
+    inversion: int = 50
+    """Gradient steps from the encoder's latent to a real sample's."""
     attack: str = "pgd"
     """What `perturb` attacks with: a file of generators/attacks."""
+    parents: Parents = "real"
+    """What it attacks: real samples, generated ones, or either at random."""
     norm: Norm = "linf"
     """Of that attack."""
     epsilon: float = 0.25
@@ -49,16 +66,19 @@ class SearchOptions:
     def __post_init__(self) -> None:
         if not self.mix or min(self.mix.values()) < 0 or not abs(sum(self.mix.values()) - 1) < 1e-6:
             raise ValueError(f"search.mix must be shares >= 0 that sum to 1, got {dict(self.mix)}")
-        for name in ("steps", "restarts"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"search.{name} must be >= 1, got {getattr(self, name)}")
-        if self.sides not in get_args(Sides):
-            raise ValueError(f"search.sides must be one of {', '.join(get_args(Sides))}, got {self.sides}")
-        if not 0 <= self.realism < 1:
-            raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
+        for name, least in {"steps": 1, "restarts": 1, "queries": 1, "beyond": 0, "inversion": 0}.items():
+            if not getattr(self, name) >= least:
+                raise ValueError(f"search.{name} must be >= {least}, got {getattr(self, name)}")
         for name in ("step_size", "band", "epsilon"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"search.{name} must be > 0, got {getattr(self, name)}")
+        for name, known in {"sides": Sides, "way": Way, "parents": Parents}.items():
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(
+                    f"search.{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)}"
+                )
+        if not 0 <= self.realism < 1:
+            raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
 
 
 @dataclass(frozen=True)
@@ -68,7 +88,7 @@ class Scene:
     model: Model
     """The model under attack."""
     generator: Callable[[Tensor, Tensor], Tensor]
-    """z, float (N, Z), and labels, int64 (N,) -> images, float (N, C, H, W) in [0, 1]."""
+    """z, float (N, Z), and labels, int64 (N,), or mixed, float (N, K) -> images, float (N, C, H, W) in [0, 1]."""
     latent: int
     """Z."""
     real: Batch
@@ -89,6 +109,34 @@ class Scene:
     def realism_floor(self, share: float) -> Tensor:
         """The realism, float (), that this share of the training samples does not reach."""
         return torch.quantile(self._realism_of_real, share)
+
+    @cached_property
+    def classes(self) -> int:
+        """K, of the model's logits."""
+        with torch.no_grad():
+            return self.model(self.real.inputs["image"][:1]).shape[1]
+
+    def latents_of(self, rows: Tensor, steps: int) -> Tensor:
+        """Latents, float (N, Z), at which the generator draws these rows, int64 (N,), of the training samples.
+
+        Each sample is inverted once; see `generators.inversion`.
+        """
+        todo = torch.tensor(sorted(set(rows.tolist())))
+        todo = todo[self._inverted[todo].isnan().any(1)]
+        if len(todo):
+            x, y = self.real.inputs["image"][todo], self.real.labels[todo]
+            start = self._encoder(x, y).detach()
+            self._inverted[todo] = invert(self.generator, x, y, start, steps)
+        return self._inverted[rows]
+
+    @cached_property
+    def _inverted(self) -> Tensor:
+        return torch.full((len(self.real), self.latent), torch.nan)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        x = self.real.inputs["image"]
+        return fit_encoder(self.generator, EncoderShape(x[0].numel(), self.classes, self.latent))
 
     @cached_property
     @torch.no_grad()

@@ -4,15 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.modalities import image
 from data.records import Candidates
 from generators.boundary import close_in
+from generators.latents import TOLERANCE, from_latents
 from generators.margins import margins_of
-from generators.search import Scene, SearchOptions, on_side, propose, wanted_margins
+from generators.search import Scene, SearchOptions
 from generators.sphere import slerp, tangent, turn
 
-TOLERANCE = 0.1
-"""A row has arrived within this share of the band of its wanted margin."""
 OVERSHOOT = 1.05
 """A step goes this much further than the slope says, so that it crosses rather than falls short."""
 
@@ -33,18 +31,11 @@ def latent_walk(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
     Raises:
         ValueError: a floor of realism is asked for where the scene has no discriminator.
     """
-    start, z = torch.empty(2, len(y), scene.latent)
-    wanted = wanted_margins(len(y), options.band, rng, options.sides)
-    waiting = torch.arange(len(y))
-    for _ in range(options.restarts):
-        start[waiting] = torch.randn(len(waiting), scene.latent, generator=rng)
-        z[waiting] = walk(scene, start[waiting], y[waiting], wanted[waiting], options)
-        waiting = waiting[~_arrived(scene, z[waiting], y[waiting], options)]
-        if not len(waiting):
-            break
-    with torch.no_grad():
-        images, starts = scene.generator(z, y), scene.generator(start, y)
-    return propose(scene, "latent_walk", y, images=images, starts=starts, parents=[()] * len(y))
+
+    def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        return walk(scene, z, own, wanted, options)
+
+    return from_latents(scene, "latent_walk", y, options, rng, move)
 
 
 def walk(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions) -> Tensor:
@@ -105,14 +96,3 @@ def _uphill(way: Tensor, climb: Tensor) -> Tensor:
     climb = F.normalize(climb, dim=1)
     down = (way * climb).sum(1, keepdim=True).clamp_max(0)
     return F.normalize(way + (0.5 - down) * climb, dim=1)
-
-
-@torch.no_grad()
-def _arrived(scene: Scene, z: Tensor, y: Tensor, options: SearchOptions) -> Tensor:
-    """Bool (N,): with pixels as a reader will see them, in the band, on the wanted side, above the floor."""
-    images = image.stored(scene.generator(z, y))
-    margins = margins_of(scene.model(images), y)
-    there = (margins.abs() <= options.band) & on_side(margins, options.sides)
-    if options.realism:
-        there &= scene.realism_of(images, y) >= scene.realism_floor(options.realism)
-    return there
