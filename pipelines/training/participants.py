@@ -92,8 +92,8 @@ def model_of(run: Path) -> Model:
 
 def scene_of(run: Path, source: SourceOptions) -> Scene:
     """What a search may draw on: the run's model and generator, and the training samples."""
-    generator, _ = load_gan(run / GENERATOR)
-    return Scene(model_of(run), generator, generator.shape.latent, samples(run, "train", source))
+    generator, discriminator = load_gan(run / GENERATOR)
+    return Scene(model_of(run), generator, generator.shape.latent, samples(run, "train", source), discriminator)
 
 
 def witnesses_of(run: Path, source: SourceOptions, folds: int) -> Witnesses:
