@@ -52,8 +52,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.rounds.count and self.model.path:
             raise ValueError(
-                f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own trainer "
-                "on `hardshard build --model`, export it, and build again"
+                f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
+                "trainer on `hardshard build --model`, export it, and build again"
             )
         known_plugins(self.search, self.checks)
 

@@ -134,7 +134,7 @@ def train_until(
     held_out: Batch | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Take a training from where it stands to a step, of the `options.steps` that its schedule is made for; as `fit`."""
+    """Take a training from where it stands to a step; see `fit`."""
     objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
     while (done := training.memory.step) < step:
         x, y = (part.to(options.device) for part in batches(done))

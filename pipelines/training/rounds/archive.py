@@ -9,7 +9,7 @@ class Archive:
     """What becomes of older shards, by the number of their round, the newest last."""
 
     kept: Sequence[int]
-    stale: Sequence[int]
+    dropped: Sequence[int]
 
 
 def weighed(fooled: Mapping[int, float], newest: int, size: int, stale_below: float) -> Archive:

@@ -2,20 +2,22 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from data.errors import Damaged
 from data.loader import MixedBatches, Pool
-from data.reading import Sample, read_samples
+from data.reading import read_samples
+from data.shards import read_index
 from data.store import Store
 from generators.margins import Model
 from pipelines.recipes import Recipe
-from pipelines.training.fitting.fit import Batches, fit, train_until
-from pipelines.training.fitting.underway import Checkpoint, Training, begin
+from pipelines.training.fitting.fit import FitOptions, fit, train_until
+from pipelines.training.fitting.underway import begin
 from pipelines.training.models.classifier import load_classifier, save_classifier
 from pipelines.training.participants import real_pool, shape_of
 from pipelines.training.rounds.archive import Archive, weighed
@@ -34,9 +36,9 @@ def model_file(number: int) -> str:
     return f"round-model-{number}.safetensors"
 
 
-def state_file(number: int) -> str:
-    """All that the next round's training goes on from."""
-    return f"round-state-{number}.safetensors"
+def raw_file(number: int) -> str:
+    """The same before averaging: what the next round's training goes on from."""
+    return f"round-raw-{number}.safetensors"
 
 
 def fit_first(recipe: Recipe, run: Path) -> dict[str, object]:
@@ -57,71 +59,93 @@ def fit_round(recipe: Recipe, run: Path, number: int, older: Sequence[int]) -> d
         them the archive holds from now on, the newest last; which it dropped.
     """
     attacked, options = load_classifier(run / model_file(number - 1)), recipe.rounds
-    shards = {other: read_samples(Store(str(run / set_folder(other)))) for other in (*older, number)}
-    fooled = {other: fool_rate(attacked, samples) for other, samples in shards.items()}
+    shards = {other: shard_of(run, other) for other in (*older, number)}
+    fooled = {other: fool_rate(attacked, shard) for other, shard in shards.items()}
     archive = weighed(fooled, number, options.archive, options.stale_below)
-    newest = _pool(shards[number], options.soft)
-    old = _pool([sample for other in archive.kept for sample in shards[other]], options.soft) if archive.kept else newest
-    _train(recipe, run, number, newest, old, 1 - options.newest if archive.kept else 0.0)
+    newest, old = ([shards[other] for other in wanted] for wanted in ([number], archive.kept))
+    pools = [_pool(some, options.soft) for some in (newest, old or newest)]
+    _train(recipe, run, number, *pools, 1 - options.newest if old else 0.0)
     return _told(archive, number, fooled)
 
 
 def _told(archive: Archive, number: int, fooled: Mapping[int, float]) -> dict[str, object]:
     rates = {str(other): rate for other, rate in fooled.items()}
-    return {"attack_success": rates.pop(str(number)), "archive": list(archive.kept), "stale": list(archive.stale),
-            "fooled": rates}
+    success = rates.pop(str(number))
+    return {"attack_success": success, "archive": list(archive.kept), "dropped": list(archive.dropped), "fooled": rates}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A round's samples: images, uint8 (N, C, H, W); labels, int64 (N,); the judges' soft labels, float (N, K)."""
+
+    images: Tensor
+    labels: Tensor
+    soft_labels: Tensor
+
+
+def shard_of(run: Path, number: int) -> Shard:
+    """A round's shard, read from disk once in each process.
+
+    Raises:
+        Damaged: the set is unfinished or was altered.
+    """
+    store = Store(str(run / set_folder(number)))
+    return _read(store.url, str(read_index(store).facts["digest"]))
+
+
+@lru_cache(maxsize=32)
+def _read(url: str, digest: str) -> Shard:
+    found = read_samples(Store(url))
+    images, soft = torch.stack([s.image for s in found]), torch.stack([s.soft_label for s in found])
+    return Shard(images, torch.tensor([s.label for s in found]), soft)
 
 
 @torch.no_grad()
-def fool_rate(model: Model, samples: Sequence[Sample]) -> float:
+def fool_rate(model: Model, shard: Shard) -> float:
     """Share of samples to which the model gives another class than their label."""
-    x = torch.stack([sample.image for sample in samples]).float() / 255
-    y = torch.tensor([sample.label for sample in samples])
-    return float((model(x).argmax(1) != y).float().mean())
+    return float((model(shard.images.float() / 255).argmax(1) != shard.labels).float().mean())
 
 
 def staleness(run: Path, last: int) -> dict[str, object]:
     """Share of each round's shard that fools the model of the last round."""
     newest = load_classifier(run / model_file(last))
-    rates = [fool_rate(newest, read_samples(Store(str(run / set_folder(n))))) for n in range(1, last + 1)]
-    return {"fooled": rates}
+    return {"fooled": [fool_rate(newest, shard_of(run, number)) for number in range(1, last + 1)]}
 
 
-def fit_rival(recipe: Recipe, run: Path, out: str, *, attack_in_loop: bool) -> dict[str, object]:
-    """Train on the real samples for as many steps as all rounds have, with the attack in the loop or with none."""
-    options = recipe.rounds.in_loop if attack_in_loop else recipe.rounds.trainer
+def fit_rival(recipe: Recipe, run: Path, out: str, options: FitOptions) -> dict[str, object]:
+    """Train on the real samples alone, from the seed that the rounds began with."""
     real, shape = real_pool(run, "train", recipe.source)
     batches = MixedBatches(real, real, 0.0, options.batch_size, recipe.seed)
     save_classifier(run / out, fit(batches.batch, shape, options, recipe.seed, Path(out).stem).model)
     return {}
 
 
-def _pool(samples: Sequence[Sample], soft: float) -> Pool:
-    images, labels = torch.stack([s.image for s in samples]), torch.tensor([s.label for s in samples])
-    judged = torch.stack([s.soft_label for s in samples])
+def _pool(shards: Sequence[Shard], soft: float) -> Pool:
+    images, labels, judged = (
+        torch.cat([getattr(shard, part) for shard in shards]) for part in ("images", "labels", "soft_labels")
+    )
     return Pool(images, torch.lerp(F.one_hot(labels, judged.shape[1]).float(), judged, soft))
 
 
 def _train(recipe: Recipe, run: Path, number: int, newest: Pool, old: Pool, share: float) -> None:
-    """Go on from the state of the round before, and leave this round's state and its averaged weights."""
-    options, seed = recipe.rounds.trainer, recipe.seed
+    """Go on from the weights of the round before; leave this round's newest weights and the averaged ones.
+
+    The rate is constant and the optimiser begins anew, so that a round depends on no later one and on no more than its
+    predecessor's weights: measured in docs/rounds.md.
+    """
+    options, seed, steps = recipe.rounds.fit, recipe.seed, recipe.rounds.steps
     shape = replace(shape_of(run), features=options.features)
-    training = begin(shape, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
-    first = number * recipe.rounds.steps
+    training = begin(shape, options.learning_rate, options.weight_decay, steps, seed, options.device, constant=True)
     if number:
-        _go_on(training, run / state_file(number - 1), first)
+        training.model.load_state_dict(load_classifier(run / raw_file(number - 1)).state_dict())
+        training.averaged.load_state_dict(load_classifier(run / model_file(number - 1)).state_dict())
+    training.memory.step = first = number * steps
     draws = int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4])
     mixed = MixedBatches(newest, old, share, options.batch_size, draws)
-    batches: Batches = lambda step: mixed.batch(step - first)  # noqa: E731
-    train_until(first + recipe.rounds.steps, training, batches, options, f"round {number}")
-    Checkpoint(run / state_file(number), _ORIGIN).save(training)
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
+        return mixed.batch(step - first)
+
+    train_until(first + steps, training, batch, options, f"round {number}")
+    save_classifier(run / raw_file(number), training.model.cpu())
     save_classifier(run / model_file(number), training.averaged.cpu())
-
-
-_ORIGIN: Mapping[str, object] = {"rounds": 1}
-
-
-def _go_on(training: Training, path: Path, step: int) -> None:
-    Checkpoint(path, _ORIGIN).restore(training)
-    if training.memory.step != step:
-        raise Damaged(f"{path} stands at step {training.memory.step}, not {step}: delete it and run again")

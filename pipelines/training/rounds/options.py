@@ -1,9 +1,7 @@
 """How many rounds, how much each makes and trains, and what is remembered."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from data.errors import WrongUse
 from generators.balls import Ball
 from generators.search import SearchOptions
 from pipelines.training.fitting.fit import FitOptions
@@ -33,15 +31,15 @@ class RoundsOptions:
     archive: int = 5
     """Older shards kept at most, those that still fool the newest model most often."""
     stale_below: float = 0.1
-    """An older shard that fools the newest model less than this share of the time that the newest shard does, leaves."""
-    soft: float = 0.0
+    """An older shard that fools the newest model less than this share of the time that the newest shard does, goes."""
+    soft: float = 0.5
     """Weight of the judges' soft labels; the rest is the label that the attack was to keep."""
     patience: int = 10
     """Rounds in a row without a lower attack success than ever before, after which no more are made; 0 for never."""
     gain: float = 0.002
     """How much lower counts."""
     fit: FitOptions = field(default_factory=lambda: FitOptions(objective="plain"))
-    """The trainer; its `steps` and `ball` are of no matter here."""
+    """The trainer, at its constant `learning_rate`; `steps` and `ball` are of no matter here."""
 
     def __post_init__(self) -> None:
         for name, least in (("count", 0), ("candidates", 1), ("steps", 1), ("archive", 0), ("patience", 0)):
@@ -56,14 +54,11 @@ class RoundsOptions:
             raise ValueError(f"rounds stop by patience: rounds.fit.watch.every must be 0, got {self.fit.watch.every}")
         known_plugins(self.search, self.checks)
 
-    @property
-    def trainer(self) -> FitOptions:
-        """The trainer over all rounds, the plain training before the first included."""
-        return replace(self.fit, steps=self.steps * (self.count + 1))
+    def plain(self, steps: int) -> FitOptions:
+        """The trainer to compare with: the same, on real samples alone."""
+        return replace(self.fit, steps=steps)
 
-    @property
-    def in_loop(self) -> FitOptions:
-        """The trainer to compare with: as many steps, with the search's attack in its loop instead of shards."""
-        wide = self.search
-        ball = Ball(wide.epsilon, wide.norm, steps=7, step_size=2.5 * wide.epsilon / 7)
-        return replace(self.trainer, objective="madry", ball=ball)
+    def in_loop(self, steps: int) -> FitOptions:
+        """The other trainer to compare with: PGD-7 in its loop, in the ball that the search goes through."""
+        ball = Ball(self.search.epsilon, self.search.norm, steps=7, step_size=2.5 * self.search.epsilon / 7)
+        return replace(self.fit, steps=steps, objective="madry", ball=ball)

@@ -5,13 +5,13 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import cast
 
-from data.runs import Run, StageRecord
+from data.runs import Facts, Run, StageRecord
 from pipelines.recipes import Recipe
 from pipelines.training import sets
 from pipelines.training.processes import in_worker
 from pipelines.training.rounds import fitting
 from pipelines.training.rounds.archive import has_stalled
-from pipelines.training.rounds.fitting import model_file, set_folder, state_file
+from pipelines.training.rounds.fitting import model_file, raw_file, set_folder
 from pipelines.training.sets import SetOptions
 from pipelines.training.stages import accuracy_of, depends_on, made_by
 
@@ -23,7 +23,7 @@ def first_model(recipe: Recipe, run: Run) -> StageRecord:
     """Plain training on the real samples: what round 1 attacks."""
     depends = {**_training(recipe, run), "number": 0}
     work = partial(in_worker, fitting.fit_first, recipe, run.folder)
-    return run.stage(_model(0), depends, [model_file(0), state_file(0)], work)
+    return run.stage(_model(0), depends, [model_file(0), raw_file(0)], work)
 
 
 def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
@@ -51,7 +51,7 @@ def round_model(recipe: Recipe, run: Run, number: int) -> StageRecord:
     inputs = [_model(number - 1), *(set_folder(other) for other in (*older, number))]
     depends = {**_training(recipe, run), **made_by(run, inputs), "number": number}
     work = partial(in_worker, fitting.fit_round, recipe, run.folder, number, older)
-    return run.stage(_model(number), depends, [model_file(number), state_file(number)], work)
+    return run.stage(_model(number), depends, [model_file(number), raw_file(number)], work)
 
 
 def stalled(recipe: Recipe, run: Run, number: int) -> bool:
@@ -69,15 +69,25 @@ def last_round(recipe: Recipe, run: Run) -> int:
 
 def successes(run: Run, last: int) -> list[float]:
     """Attack success of each round up to `last`, on the model that its shard was made against."""
-    return [float(str(run.record(_model(number)).facts["attack_success"])) for number in range(1, last + 1)]
+    return [float(str(facts_of(run, number)["attack_success"])) for number in range(1, last + 1)]
+
+
+def facts_of(run: Run, number: int) -> Facts:
+    """What a round's training found of its shard and of the archive."""
+    return run.record(_model(number)).facts
+
+
+def attacked(run: Run, number: int) -> str:
+    """SHA-256 of the model that a round's shard was made against."""
+    return run.record(_model(number - 1)).outputs[model_file(number - 1)]
 
 
 def rival(recipe: Recipe, run: Run, stage: str) -> StageRecord:
-    """One of the trainings to compare with, `IN_LOOP` or `PLAIN`: as many steps of the same trainer, no shards."""
-    depends = {**_training(recipe, run), "rival": stage}
-    out = f"{stage}.safetensors"
-    work = partial(in_worker, fitting.fit_rival, recipe, run.folder, out, attack_in_loop=stage == IN_LOOP)
-    return run.stage(stage, depends, [out], work)
+    """One of the trainings to compare with, `IN_LOOP` or `PLAIN`: as many steps as all rounds have, no shards."""
+    steps = recipe.rounds.steps * (last_round(recipe, run) + 1)
+    options = recipe.rounds.in_loop(steps) if stage == IN_LOOP else recipe.rounds.plain(steps)
+    depends, out = {**depends_on(recipe, run, "source"), "options": asdict(options)}, f"{stage}.safetensors"
+    return run.stage(stage, depends, [out], partial(in_worker, fitting.fit_rival, recipe, run.folder, out, options))
 
 
 def accuracies(recipe: Recipe, run: Run) -> dict[str, StageRecord]:
@@ -98,11 +108,11 @@ def _model(number: int) -> str:
 
 
 def _archive(run: Run, number: int) -> Sequence[int]:
-    return cast(Sequence[int], run.record(_model(number)).facts["archive"])
+    return cast(Sequence[int], facts_of(run, number)["archive"])
 
 
 def _training(recipe: Recipe, run: Run) -> dict[str, object]:
     options = asdict(recipe.rounds)
-    for decides_no_training in ("patience", "gain", "candidates"):  # those that do, come in by the sets' digests
-        del options[decides_no_training]
+    for known_by_sets in ("count", "patience", "gain", "candidates", "search", "checks"):
+        del options[known_by_sets]
     return {**depends_on(recipe, run, "source"), "rounds": options}
