@@ -3,6 +3,7 @@
     hardshard run digits                              the whole run, into runs/digits
     hardshard run digits --seeds 5                    the comparison with five seeds
     hardshard build digits --run runs/mine            as far as the shards
+    hardshard run digits --rounds 40                  also 40 rounds of attacking and training the newest model
     hardshard run digits --run runs/mine --search.steps 40
     hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
     hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from data.errors import Damaged, WrongUse
 
     try:
-        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest, known.model))
+        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest, known))
     except WrongUse as error:
         if known.debug:
             raise
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
+    parser.add_argument("--rounds", type=int, help="run, build: rounds of attack and training (--rounds.count)")
     parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
     parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
     parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")
@@ -98,13 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _overrides(rest: Sequence[str], model: str | None) -> dict[str, str]:
+def _overrides(rest: Sequence[str], known: argparse.Namespace) -> dict[str, str]:
     from data.errors import WrongUse
 
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
         raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
-    named = {"model.path": model} if model else {}
+    named = {"model.path": known.model, "rounds.count": known.rounds}
+    named = {name: str(value) for name, value in named.items() if value not in (None, "")}
     return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 

@@ -24,6 +24,7 @@ from pipelines.training.fitting.fit import FitOptions
 from pipelines.training.fitting.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, Threshold, default_checks, known_plugins
 from pipelines.training.models.opening import ModelOptions
+from pipelines.training.rounds.options import RoundsOptions
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,14 @@ class Recipe:
     shards: ShardOptions = field(default_factory=ShardOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
+    rounds: RoundsOptions = field(default_factory=RoundsOptions)
 
     def __post_init__(self) -> None:
+        if self.rounds.count and self.model.path:
+            raise ValueError(
+                f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
+                "trainer on `hardshard build --model`, export it, and build again"
+            )
         known_plugins(self.search, self.checks)
 
 
@@ -111,7 +118,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
             raise WrongUse(_unknown(path, fields))
         place = inner
     # A mix or a list of checks may gain an entry; anything else must be there already.
-    unknown = name not in place and folders not in (["search", "mix"], ["checks"])
+    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"])
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

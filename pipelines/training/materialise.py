@@ -82,6 +82,8 @@ class DraftRequest:
     source: SourceOptions
     search: SearchOptions
     checks: Mapping[str, float] = field(default_factory=dict)
+    attacked: str = ""
+    """The attacked model's file within the run; empty for the run's own model."""
 
 
 def preview_file(set_name: str, number: int) -> str:
@@ -103,7 +105,7 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 
 
 def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
-    scene = scene_of(request.run, request.source)
+    scene = scene_of(request.run, request.source, request.attacked)
     witnesses = witnesses_of(request.run, request.source, request.folds)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
     done = 0

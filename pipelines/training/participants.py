@@ -90,10 +90,11 @@ def model_of(run: Path) -> Model:
     return open_brought(run, taken(run).summary) if is_brought(run) else load_classifier(run / MODEL)
 
 
-def scene_of(run: Path, source: SourceOptions) -> Scene:
-    """What a search may draw on: the run's model and generator, and the training samples."""
+def scene_of(run: Path, source: SourceOptions, attacked: str = "") -> Scene:
+    """What a search may draw on: the run's model, or the one in its file `attacked`; generator; training samples."""
     generator, discriminator = load_gan(run / GENERATOR)
-    return Scene(model_of(run), generator, generator.shape.latent, samples(run, "train", source), discriminator)
+    model = load_classifier(run / attacked) if attacked else model_of(run)
+    return Scene(model, generator, generator.shape.latent, samples(run, "train", source), discriminator)
 
 
 def witnesses_of(run: Path, source: SourceOptions, folds: int) -> Witnesses:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from data.drafts import DraftRecord, draft_files
+from data.files import sha256_of
 from data.packing import About, Plan, finish, pack_shard, plan
 from data.runs import Facts, Run, StageRecord
 from data.shards import open_for_writing
@@ -34,6 +35,8 @@ class SetOptions:
         count: how many shards.
         mix: search -> share.
         checks: check -> threshold.
+        attacked: the stage whose model is attacked, and its file within the run; empty for the run's own model.
+        round: 0 for a set that belongs to none; drafts, and so sample keys, are numbered from it.
     """
 
     folder: str
@@ -43,6 +46,13 @@ class SetOptions:
     count: int
     mix: Mapping[str, float]
     checks: Mapping[str, float]
+    attacked: tuple[str, str] = ("", "")
+    round: int = 0
+
+    @property
+    def drafts(self) -> range:
+        """The numbers of its drafts."""
+        return range(self.round, self.round + self.parts)
 
 
 def hard_set(recipe: Recipe, run: Run) -> SetOptions:
@@ -88,9 +98,10 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         source=recipe.source,
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
+        attacked=options.attacked[1],
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
-    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe)), **made}
+    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options)), **made}
     depends |= {"attempts": options.attempts, "set": options.folder}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
@@ -146,9 +157,9 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     return index(recipe, run, options)
 
 
-def participants(recipe: Recipe) -> list[str]:
+def participants(recipe: Recipe, options: SetOptions) -> list[str]:
     """The stages whose networks take part in making a sample."""
-    return ["model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
+    return [options.attacked[0] or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 
 def _stage(options: SetOptions, name: str) -> str:
@@ -156,7 +167,7 @@ def _stage(options: SetOptions, name: str) -> str:
 
 
 def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
-    return made_by(run, [_stage(options, f"draft-{number}") for number in range(options.parts)])
+    return made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
 
 
 def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
@@ -187,7 +198,7 @@ def _plan(packing: Packing) -> Plan:
 
 
 def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
-    drafts = [run.record(_stage(options, f"draft-{number}")) for number in range(options.parts)]
+    drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
     return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
 
@@ -204,8 +215,11 @@ def commit_set(
     store = Store(options.url)
     summary = taken(run.folder).summary
     about = About(recipe.name, summary.class_names, {"image": summary.shape})
-    digests = {stage: run.record(stage).digest for stage in participants(recipe)}
-    finished = finish(packing.plan, shards, store, about, {"seed": recipe.seed, "round": 0, "made_by": digests})
+    digests = {stage: run.record(stage).digest for stage in participants(recipe, options)}
+    if attacked := options.attacked[1]:
+        digests[attacked] = sha256_of(run.path(attacked))
+    more = {"seed": recipe.seed, "round": options.round, "made_by": digests}
+    finished = finish(packing.plan, shards, store, about, more)
     manifests = [manifest.name for manifest in finished.manifests]
     return {
         "samples": finished.facts["samples"],

@@ -92,6 +92,16 @@ def test_perturb_stays_within_its_ball(scene):
     assert (found.batch.inputs["image"] - found.starts["image"]).abs().max() <= OPTIONS.epsilon + 1 / 255
 
 
+def test_adversarial_goes_to_the_worst_point_of_its_ball(scene):
+    found = found_by("adversarial", scene)
+
+    # Only the first pixel counts, and its gradient never turns: it moves by the whole radius, away from its class.
+    moved = (found.batch.inputs["image"] - found.starts["image"])[:, 0, 0, 0]
+    away = torch.where(found.batch.labels == 0, 1.0, -1.0)
+    assert torch.allclose(moved, away * OPTIONS.epsilon, atol=1 / 255)
+    assert (found.margins < found.margins_before).all()
+
+
 def test_a_class_without_real_samples_is_refused(scene):
     with pytest.raises(ValueError, match=r"no real sample to start from for labels \[7\]"):
         plugin(generators.search, "perturb")(scene, torch.tensor([7]), OPTIONS, torch.Generator())

@@ -17,6 +17,7 @@ from pipelines.training.pages import page
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
 from pipelines.training.planted import THRESHOLDS
+from pipelines.training.rounds import figures as rounds
 
 
 def write(recipe: Recipe, run: Run, seeds: int) -> Path:
@@ -59,6 +60,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "brought": _brought(recipe, run),
         "arms": uplift.as_json(results),
         "ours_minus": gaps,
+        "rounds": rounds.figures_of(recipe, run),
         "verdict": uplift.verdict(results, recipe),
     }
 

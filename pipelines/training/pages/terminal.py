@@ -36,6 +36,9 @@ def show_report(path: Path) -> None:
     for name, arm in figures["arms"].items():
         for doubt in arm["doubts"]:
             console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
+    if figures["rounds"]:
+        console.print(_rounds(figures["rounds"]["made"]))
+        console.print(f"\n{figures['rounds']['said']}", highlight=False, markup=False)
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
     places = {"shards": figures["shards"]["url"], "report": path.with_name("report.html"), "figures": path}
     for name, place in places.items():
@@ -112,6 +115,16 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
         f"{fidelity['precision']:.2f}, its recall {fidelity['recall']:.2f} (real samples: "
         f"{fidelity['precision_of_real']:.2f}, {fidelity['recall_of_real']:.2f}).\n"
     )
+
+
+def _rounds(made: list[dict[str, Any]]) -> Table:
+    columns = ("round", "made against", "fools it, %", "fools the last model, %", "archive", "dropped from it")
+    table = Table(*columns, title="\nrounds", title_justify="left", box=None)
+    for one in made:
+        rates = (f"{100 * one[kind]:.1f}" for kind in ("attack_success", "on_newest"))
+        lists = (" ".join(map(str, one[kind])) for kind in ("archive", "dropped"))
+        table.add_row(str(one["round"]), one["against"][:12], *rates, *lists)
+    return table
 
 
 def _arms(figures: dict[str, Any]) -> Table:

@@ -1,0 +1,163 @@
+"""How near rounds of shards come to training with the attack in the loop.
+
+Every repetition has its own split and its own first weights. Shards go through the disk as in any run. The generator
+takes no part in rounds and is trained for a moment only; so are the judges in rows with hard labels. Lines are appended
+to a log as they come, and rows that stand in it are not done again. Settings are chosen on the validation part; the
+test part is for the table.
+
+    python bench/rounds.py --seeds 5 --part test
+    python bench/rounds.py --seeds 2 --rows "40 rounds; newest only" --attacks fast --part validation
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, stdev
+
+import torch
+
+from data.runs import Run
+from generators.balls import Ball
+from pipelines.recipes import DEFAULT, Recipe, overridden
+from pipelines.training import stages
+from pipelines.training.evaluation.suite import autoattack, begin, finish
+from pipelines.training.models.classifier import load_classifier
+from pipelines.training.participants import samples
+from pipelines.training.rounds import stages as rounds
+from pipelines.training.session import session
+
+MAIN = "40 rounds"
+RIVALLED = "40 rounds, hard labels"
+"""The row whose runs also train what rounds are compared with."""
+ROWS: dict[str, dict[str, str]] = {
+    MAIN: {},
+    "40 rounds, hard labels": {"rounds.soft": "0"},
+    "40 rounds, soft labels alone": {"rounds.soft": "1"},
+    "20 rounds of 50": {"rounds.count": "20", "rounds.steps": "50"},
+    "20 rounds of 25": {"rounds.count": "20"},
+    "newest only": {"rounds.archive": "0"},
+    "archive of 10": {"rounds.archive": "10"},
+    "no shard is stale": {"rounds.stale_below": "0"},
+    "the ball itself": {"rounds.search.epsilon": "0.12"},
+    "the boundary": {"rounds.search.mix.adversarial": "0", "rounds.search.mix.perturb": "1"},
+    "single step": {"rounds.search.steps": "1"},
+    "one round of 500, static": {"rounds.count": "1", "rounds.steps": "500", "rounds.soft": "0"},
+}
+"""Row -> how it differs from the defaults, whose count is 40 here."""
+BASE = {"generator.steps": "2", "rounds.count": "40"}
+HASTY = {"judges.fit.steps": "2"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--rows", default="", help="names with semicolons between: all without")
+    parser.add_argument("--part", choices=("validation", "test"), default="test")
+    parser.add_argument("--attacks", choices=("fast", "standard"), default="standard")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench-rounds"))
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    log = asked.out / f"rounds-{asked.part}-{asked.attacks}.jsonl"
+    wanted = [name.strip() for name in asked.rows.split(";")] if asked.rows else list(ROWS)
+    done = {(line["row"], line["seed"]) for line in lines_of(log)}
+    for seed in range(asked.first, asked.first + asked.seeds):
+        for name in (name for name in wanted if (name, seed) not in done):
+            for found in measured(recipe_of(name, seed, asked), folder_of(asked, seed, name), name):
+                print(json.dumps(found), flush=True)
+                with log.open("a") as file:
+                    file.write(json.dumps(found) + "\n")
+    show(lines_of(log))
+
+
+def folder_of(asked: argparse.Namespace, seed: int, row: str) -> Path:
+    return asked.out / f"split-{seed}{'-hard' * is_hard(row)}"
+
+
+def recipe_of(row: str, seed: int, asked: argparse.Namespace) -> Recipe:
+    measured_by = {"evaluation.part": asked.part, "evaluation.attacks": asked.attacks}
+    seeds = {"seed": str(seed), "source.split_seed": str(seed)}
+    return overridden(DEFAULT, {**BASE, **measured_by, **seeds, **(HASTY if is_hard(row) else {}), **ROWS[row]})
+
+
+def is_hard(row: str) -> bool:
+    return ROWS[row].get("rounds.soft") == "0"
+
+
+def measured(recipe: Recipe, folder: Path, row: str) -> Iterator[dict[str, object]]:
+    """The row's line; with the main row those of what it is compared with."""
+    with session(recipe, folder) as run:
+        stages.source(recipe, run)
+        stages.gan(recipe, run)
+        stages.examiner(recipe, run)
+        for fold in range(recipe.judges.folds):
+            stages.judge(recipe, run, fold)
+        began = time.monotonic()
+        rounds.first_model(recipe, run)
+        for number in range(1, recipe.rounds.count + 1):
+            rounds.round_set(recipe, run, number)
+            rounds.round_model(recipe, run, number)
+            if rounds.stalled(recipe, run, number):
+                break
+        seconds, last = time.monotonic() - began, rounds.last_round(recipe, run)
+        success = rounds.successes(run, last)
+        costs = {"seconds": seconds, "gradients": gradients_of_rounds(recipe, last), "rounds": last, "success": success}
+        yield {"row": row, "seed": recipe.seed, **accuracies(recipe, run, f"round-model-{last}"), **costs}
+        if row == RIVALLED:
+            for rival in (rounds.IN_LOOP, rounds.PLAIN):
+                began = time.monotonic()
+                rounds.rival(recipe, run, rival)
+                costs = {"seconds": time.monotonic() - began, "gradients": gradients_of(recipe, rival, last)}
+                yield {"row": rival, "seed": recipe.seed, **accuracies(recipe, run, rival), **costs}
+
+
+def accuracies(recipe: Recipe, run: Run, stage: str) -> dict[str, float]:
+    """Clean and robust accuracy, in percent, of what a stage left."""
+    asked, model = recipe.evaluation, load_classifier(run.path(f"{stage}.safetensors"))
+    batch = samples(run.folder, asked.part, recipe.source)
+    x, y = batch.inputs["image"][: asked.samples], batch.labels[: asked.samples]
+    trials = autoattack(Ball(epsilon=asked.epsilon), model.shape.classes, fast=asked.attacks == "fast")
+    broken_by = finish(begin(model, x, y), trials, model, x, y).broken_by
+    clean, robust = ((broken_by != -2).float().mean(), (broken_by == -1).float().mean())
+    return {"clean": 100 * clean.item(), "robust": 100 * robust.item()}
+
+
+def gradients_of_rounds(recipe: Recipe, last: int) -> int:
+    """Images that were gone back through: in attacks, and in training."""
+    options = recipe.rounds
+    trained = (last + 1) * options.steps * options.fit.batch_size
+    return trained + last * options.candidates * options.search.steps
+
+
+def gradients_of(recipe: Recipe, rival: str, last: int) -> int:
+    options = recipe.rounds
+    images = (last + 1) * options.steps * options.fit.batch_size
+    return images * (1 + options.in_loop(1).ball.steps * (rival == rounds.IN_LOOP))
+
+
+def lines_of(log: Path) -> list[dict]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def show(lines: list[dict]) -> None:
+    in_loop = {line["seed"]: line["robust"] for line in lines if line["row"] == rounds.IN_LOOP}
+    print(f"{'row':28}{'seeds':>6}{'clean, %':>14}{'robust, %':>14}{'behind the loop':>18}{'gradients, k':>14}")
+    for name in dict.fromkeys(line["row"] for line in lines):
+        of_row = [line for line in lines if line["row"] == name]
+        behind = [in_loop[line["seed"]] - line["robust"] for line in of_row if line["seed"] in in_loop]
+        cells = [spread([line[kind] for line in of_row]) for kind in ("clean", "robust")]
+        cost = mean(line["gradients"] for line in of_row) / 1000
+        print(f"{name:28}{len(of_row):>6}{cells[0]:>14}{cells[1]:>14}{spread(behind):>18}{cost:>14.0f}")
+
+
+def spread(values: list[float]) -> str:
+    if not values:
+        return "-"
+    return f"{mean(values):.1f} ± {stdev(values):.1f}" if len(values) > 1 else f"{values[0]:.1f}"
+
+
+if __name__ == "__main__":
+    main()
