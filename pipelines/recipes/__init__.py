@@ -110,8 +110,8 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix or a list of checks may gain an entry; anything else must be there already.
-    unknown = name not in place and folders not in (["search", "mix"], ["checks"])
+    # A mix, the checks and the quotas may gain an entry; anything else must be there already.
+    unknown = name not in place and folders not in (["search", "mix"], ["checks"], ["shards", "quotas"])
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

@@ -69,10 +69,13 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         source=recipe.source,
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
+        parts=options.parts,
+        balance=recipe.shards.balance,
+        quotas=recipe.shards.quotas,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe)), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder}
+    depends |= {"attempts": options.attempts, "set": options.folder, **_classes_of(request)}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
@@ -81,6 +84,13 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         return asdict(record), seconds
 
     return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+
+
+def _classes_of(request: DraftRequest) -> dict[str, object]:
+    """What else a draft depends on that does not try all classes evenly."""
+    if request.balance == "even" and not request.quotas:
+        return {}
+    return {"parts": request.parts, "balance": request.balance, "quotas": dict(request.quotas)}
 
 
 def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
