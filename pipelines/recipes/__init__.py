@@ -23,6 +23,7 @@ from pipelines.training.evaluation.robustness import EvaluationOptions
 from pipelines.training.fitting.fit import FitOptions
 from pipelines.training.fitting.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, default_checks, known_plugins
+from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.opening import ModelOptions
 
 
@@ -44,7 +45,9 @@ class Recipe:
     checks: dict[str, float] = field(default_factory=default_checks)
     """Check -> its threshold, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
+    mixing: MixOptions = field(default_factory=MixOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
 
     def __post_init__(self) -> None:

@@ -48,8 +48,8 @@ class ShardOptions:
     """Classes: `even` tries all alike, and keeps what passes; `fill` makes real and kept samples together even, thin
     classes first; `source` keeps them in proportion to the real ones."""
     quotas: dict[str, float] = field(default_factory=dict)
-    """Class, by name or number -> its share of what is kept (with `fill`: of real and kept together); `balance` rules the
-    other classes."""
+    """Class, by name or number -> its share of what is kept (with `fill`: of real and kept together); `balance` rules
+    the other classes."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
 

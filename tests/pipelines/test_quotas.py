@@ -97,7 +97,7 @@ def test_a_class_that_is_refused_more_is_tried_more_but_not_at_any_cost():
 
 
 def test_a_class_there_is_not_is_wrong_use():
-    with pytest.raises(WrongUse, match="shards.quotas names class 'gnu': there are cat, dog, emu"):
+    with pytest.raises(WrongUse, match=r"shards\.quotas names class 'gnu': there are cat, dog, emu"):
         quotas_of(real(1, 1, 1), NAMES, "even", {"gnu": 0.5}, parts=1)
 
 
@@ -108,5 +108,5 @@ def test_shares_that_leave_nothing_to_others_must_be_all_there_is():
 
 @pytest.mark.parametrize("quotas", [{"1": -0.1}, {"1": 0.7, "2": 0.4}, {"1": float("nan")}])
 def test_quotas_out_of_range_are_refused(quotas):
-    with pytest.raises(ValueError, match="shards.quotas must be shares >= 0 that sum to at most 1"):
+    with pytest.raises(ValueError, match=r"shards\.quotas must be shares >= 0 that sum to at most 1"):
         ShardOptions(quotas=quotas)

@@ -16,6 +16,7 @@ from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
+from pipelines.training.fitting.cost import count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
 from pipelines.training.fitting.watch import WatchOptions, look
@@ -92,7 +93,7 @@ class Fitted:
 
     Attributes:
         facts: `kept_step`, whose averaged weights these are; with a watch `looks`, pairs of step and robust accuracy;
-            what the objective noted.
+            what the objective noted; `gradients`, samples that went forward and backward, attacks included.
     """
 
     model: Classifier
@@ -122,6 +123,7 @@ def fit(
     if checkpoint is not None:
         checkpoint.restore(training)
     objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
+    counting = count_gradients(training.model, training.memory.notes)
     while (step := training.memory.step) < options.steps:
         x, y = (part.to(options.device) for part in batches(step))
         loss = _advance(training, objective, x, y, options)
@@ -130,6 +132,7 @@ def fit(
         if checkpoint is not None and (step + 1) % CHECKPOINT_EVERY == 0:
             checkpoint.save(training)
         report(work, step + 1, options.steps, f"loss {loss:.3f}")
+    counting.remove()
     return _fitted(training)
 
 
