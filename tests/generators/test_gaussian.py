@@ -11,7 +11,7 @@ def test_samples_have_the_mean_of_their_class_and_the_shrunk_variance():
     labels = torch.arange(2).repeat_interleave(400)
     keys = tuple(str(number) for number in range(800))
     real = Batch(keys, {"image": torch.cat([wide, narrow]).view(800, 1, 2, 2)}, labels)
-    scene = Scene(lambda x: torch.zeros(len(x), 2), lambda z, y: z, 1, real)
+    scene = Scene(lambda x: torch.zeros(len(x), 2), lambda z, _: z, 1, real)
 
     found = gaussian(scene, labels.repeat(5), SearchOptions(), rng)
 
