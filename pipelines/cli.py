@@ -2,6 +2,7 @@
 
     hardshard run digits                              the whole run, into runs/digits
     hardshard run digits --seeds 5                    the comparison with five seeds
+    hardshard uplift digits --seeds 3                 would shards pay? the best mix by validation, all arms, their cost
     hardshard build digits --run runs/mine            as far as the shards
     hardshard run digits --rounds 40                  also 40 rounds of attacking and training the newest model
     hardshard run digits --run runs/mine --search.steps 40
@@ -31,7 +32,7 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
-RECIPE_COMMANDS, SET_COMMANDS = ("run", "build", "audit", "recipes"), ("inspect", "verify", "repair")
+RECIPE_COMMANDS, SET_COMMANDS = ("run", "uplift", "build", "audit", "recipes"), ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -148,6 +149,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from pipelines.training.audit.terminal import show_audit
     from pipelines.training.models.opening import must_exist
     from pipelines.training.pages import terminal
+    from pipelines.uplift import uplift
 
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     must_exist(recipe.model)
@@ -157,6 +159,8 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":
         show_audit(audit(recipe, folder))
+    elif known.command == "uplift":
+        terminal.show_report(uplift(recipe, folder, known.seeds))
     else:
         terminal.show_report(augment(recipe, folder, known.seeds))
     return 0

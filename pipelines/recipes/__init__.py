@@ -23,6 +23,7 @@ from pipelines.training.evaluation.robustness import EvaluationOptions
 from pipelines.training.fitting.fit import FitOptions
 from pipelines.training.fitting.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, Threshold, default_checks, known_plugins
+from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.opening import ModelOptions
 from pipelines.training.rounds.options import RoundsOptions
 
@@ -45,7 +46,9 @@ class Recipe:
     checks: dict[str, Threshold] = field(default_factory=default_checks)
     """Check -> its threshold, or `auto`, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
+    mixing: MixOptions = field(default_factory=MixOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
 
@@ -117,8 +120,8 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix or a list of checks may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"])
+    # A mix, the checks and the quotas may gain an entry; anything else must be there already.
+    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["quotas"])
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

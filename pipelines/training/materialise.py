@@ -21,8 +21,9 @@ from data.sources import SourceOptions
 from generators.checks import Check, hear
 from generators.search import Search, SearchOptions, plain_mix
 from pipelines.training.pages.previews import write_previews
-from pipelines.training.participants import scene_of, witnesses_of
+from pipelines.training.participants import scene_of, taken, witnesses_of
 from pipelines.training.progress import report
+from pipelines.training.quotas import Balance, Quotas, quotas_of
 
 SPLIT = "train"
 AT_ONCE = 256
@@ -43,6 +44,12 @@ class ShardOptions:
     """Tasks among which the candidates are divided."""
     attempts: int = 3000
     """Candidates of each part."""
+    balance: Balance = "even"
+    """Classes: `even` tries all alike, and keeps what passes; `fill` makes real and kept samples together even, thin
+    classes first; `source` keeps them in proportion to the real ones."""
+    quotas: dict[str, float] = field(default_factory=dict)
+    """Class, by name or number -> its share of what is kept (with `fill`: of real and kept together); `balance` rules
+    the other classes."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
     label_error: float = 0.01
@@ -54,6 +61,8 @@ class ShardOptions:
                 raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
         if not 0 <= self.label_error < 1:
             raise ValueError(f"shards.label_error must lie in [0, 1[, got {self.label_error}")
+        if any(not 0 <= share <= 1 for share in self.quotas.values()) or not sum(self.quotas.values()) < 1 + 1e-6:
+            raise ValueError(f"shards.quotas must be shares >= 0 that sum to at most 1, got {dict(self.quotas)}")
         if self.url.startswith("memory:"):
             raise ValueError(f"shards.url must outlive the process, got {self.url}")
 
@@ -84,6 +93,10 @@ class DraftRequest:
     checks: Mapping[str, float] = field(default_factory=dict)
     attacked: str = ""
     """The attacked model's file within the run; empty for the run's own model."""
+    parts: int = 1
+    """Drafts of the set."""
+    balance: Balance = "even"
+    quotas: Mapping[str, float] = field(default_factory=dict)
 
 
 def preview_file(set_name: str, number: int) -> str:
@@ -107,20 +120,34 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
     scene = scene_of(request.run, request.source, request.attacked)
     witnesses = witnesses_of(request.run, request.source, request.folds)
+    names = taken(request.run).summary.class_names
+    quotas = quotas_of(scene.real, names, request.balance, request.quotas, request.parts)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
     done = 0
-    counts = plain_mix(request.search.mix, request.attempts)
-    for name, count in counts.items():
-        if not count:
+    for name, y in _wanted(request, scene.real, quotas, rng):
+        candidates = cast(Search, plugin(generators.search, name))(scene, y, request.search, rng)
+        evidence = hear(witnesses, candidates.batch)
+        verdict = reduce(and_, (check(candidates, evidence, limit) for check, limit in checks), everything(candidates))
+        if quotas is not None:
+            quotas.note(y, verdict.accepted)
+        yield Judged(candidates, verdict, evidence.soft_labels)
+        done += len(y)
+        report(f"{request.set_name} {request.number}", done, request.attempts)
+
+
+def _wanted(
+    request: DraftRequest, real: Batch, quotas: Quotas | None, rng: torch.Generator
+) -> Iterator[tuple[str, Tensor]]:
+    """Search after search, the labels that it is to look for at once, int64 (N,)."""
+    left = request.attempts
+    for name, count in plain_mix(request.search.mix, request.attempts).items():
+        if quotas is None:
+            yield from ((name, y) for y in torch.split(balanced_labels(real, count, rng), AT_ONCE) if count)
             continue
-        search = cast(Search, plugin(generators.search, name))
-        for y in torch.split(balanced_labels(scene.real, count, rng), AT_ONCE):
-            candidates = search(scene, y, request.search, rng)
-            evidence = hear(witnesses, candidates.batch)
-            verdicts = [check(candidates, evidence, limit) for check, limit in checks]
-            yield Judged(candidates, reduce(and_, verdicts, everything(candidates)), evidence.soft_labels)
-            done += len(y)
-            report(f"{request.set_name} {request.number}", done, request.attempts)
+        for start in range(0, count, AT_ONCE):
+            size = min(AT_ONCE, count - start)
+            yield name, quotas.labels(size, left, rng)
+            left -= size
 
 
 def everything(candidates: Candidates) -> Verdict:

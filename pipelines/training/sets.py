@@ -99,10 +99,13 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
         attacked=options.attacked[1],
+        parts=options.parts,
+        balance=recipe.shards.balance,
+        quotas=recipe.shards.quotas,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
-    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options)), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder}
+    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
+    depends |= {"attempts": options.attempts, "set": options.folder, **_classes_of(request)}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
@@ -111,6 +114,13 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         return asdict(record), seconds
 
     return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+
+
+def _classes_of(request: DraftRequest) -> dict[str, object]:
+    """What else a draft depends on that does not try all classes evenly."""
+    if request.balance == "even" and not request.quotas:
+        return {}
+    return {"parts": request.parts, "balance": request.balance, "quotas": dict(request.quotas)}
 
 
 def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
@@ -157,9 +167,9 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     return index(recipe, run, options)
 
 
-def participants(recipe: Recipe, options: SetOptions) -> list[str]:
-    """The stages whose networks take part in making a sample."""
-    return [options.attacked[0] or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
+def participants(recipe: Recipe, attacked: str = "") -> list[str]:
+    """The stages whose networks take part in making a sample; `attacked` unless it is the run's own model."""
+    return [attacked or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 
 def _stage(options: SetOptions, name: str) -> str:
@@ -215,7 +225,7 @@ def commit_set(
     store = Store(options.url)
     summary = taken(run.folder).summary
     about = About(recipe.name, summary.class_names, {"image": summary.shape})
-    digests = {stage: run.record(stage).digest for stage in participants(recipe, options)}
+    digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
     if attacked := options.attacked[1]:
         digests[attacked] = sha256_of(run.path(attacked))
     more = {"seed": recipe.seed, "round": options.round, "made_by": digests}

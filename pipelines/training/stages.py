@@ -17,8 +17,9 @@ from data.sources import fingerprint_of
 from data.taken import must_suffice
 from pipelines.recipes import Recipe
 from pipelines.training import work
-from pipelines.training.arms import ARMS, set_url
+from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.evaluation.robustness import judge_robustness
+from pipelines.training.mixes import MixOptions
 from pipelines.training.models.brought import files_of
 from pipelines.training.models.opening import digest_of_model
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
@@ -99,7 +100,10 @@ def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     made_from = [folder] if folder else []  # the stage of a set has its folder's name
     depends = {**depends_on(recipe, run, "source", "training"), **made_by(run, made_from), "arm": name, "seed": seed}
     pool = set_url(recipe, run.folder, folder) if folder else ""
-    todo = partial(in_worker, work.fit_arm, recipe, run.folder, pool, seed, out)
+    mixing = recipe.mixing if folder == SHARDS and recipe.mixing != MixOptions() else None
+    if mixing:
+        depends["mixing"] = asdict(mixing)
+    todo = partial(in_worker, work.fit_arm, recipe, run.folder, pool, seed, out, mixing)
     return run.stage(f"arm-{name}-{seed}", depends, [out], todo)
 
 

@@ -16,6 +16,7 @@ from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
+from pipelines.training.fitting.cost import count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
 from pipelines.training.fitting.watch import WatchOptions, look
@@ -92,7 +93,7 @@ class Fitted:
 
     Attributes:
         facts: `kept_step`, whose averaged weights these are; with a watch `looks`, pairs of step and robust accuracy;
-            what the objective noted.
+            what the objective noted; `gradients`, samples that went forward and backward, attacks included.
     """
 
     model: Classifier
@@ -121,7 +122,9 @@ def fit(
     training = begin(sized, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
     if checkpoint is not None:
         checkpoint.restore(training)
+    counting = count_gradients(training.model, training.memory.notes)
     train_until(options.steps, training, batches, options, work, held_out, checkpoint)
+    counting.remove()
     return _fitted(training)
 
 

@@ -32,6 +32,9 @@ def show_report(path: Path) -> None:
     for line in thresholds_told(figures):
         console.print(line, highlight=False)
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
+    if figures["mixes"]:
+        console.print(_mixes(figures["mixes"]))
+        console.print(f"\n{figures['mixes']['said']} {figures['mixes']['options']}\n", highlight=False, soft_wrap=True)
     console.print(_arms(figures))
     for name, arm in figures["arms"].items():
         for doubt in arm["doubts"]:
@@ -128,13 +131,24 @@ def _rounds(made: list[dict[str, Any]]) -> Table:
 
 
 def _arms(figures: dict[str, Any]) -> Table:
-    columns = ("arm", "clean, %", "corrupted", "robust, %", "ours minus this [95 %]", "training, s")
-    table = Table(*columns, title="arms", title_justify="left", box=None)
+    columns = ("arm", "clean, %", "corrupted", "robust, %", "ours minus this [95 %]")
+    table = Table(*columns, "making, s", "training, s", "gradients", title="arms", title_justify="left", box=None)
     for name in (arm.name for arm in ARMS.values()):
         arm = figures["arms"][name]
         gap = figures["ours_minus"].get(name)
         shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
         seconds = sum(arm["seconds"]) / len(arm["seconds"])
         figures_of_arm = (spread(arm[kind]) for kind in ("clean", "corrupted", "robust"))
-        table.add_row(name, *figures_of_arm, escape(shown), f"{seconds:.0f}", style="bold" if name == OURS else "")
+        cost = (f"{arm['making_seconds']:.0f}", f"{seconds:.0f}", f"{arm['gradients']:,}")
+        table.add_row(name, *figures_of_arm, escape(shown), *cost, style="bold" if name == OURS else "")
+    return table
+
+
+def _mixes(mixes: dict[str, Any]) -> Table:
+    table = Table("mix", "clean, %", "robust, %", "work, s", title="mixes, on the validation part", box=None)
+    table.title_justify = "left"
+    for trial in mixes["trials"]:
+        chosen = trial["said"] == mixes["chosen"]["said"]
+        figures = (spread(trial["clean"]), spread(trial["robust"]), f"{trial['seconds']:.0f}")
+        table.add_row(trial["said"], *figures, style="bold" if chosen else "")
     return table

@@ -28,7 +28,7 @@ def first_model(recipe: Recipe, run: Run) -> StageRecord:
 
 def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
     """The shards of one round, made against the model of the round before."""
-    recipe = replace(recipe, search=recipe.rounds.search, checks=recipe.rounds.checks)
+    recipe = replace(recipe, search=recipe.rounds.search)
     options = SetOptions(
         folder=set_folder(number),
         url=str(run.path(set_folder(number))),
@@ -36,7 +36,7 @@ def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
         attempts=recipe.rounds.candidates,
         count=1,
         mix=recipe.search.mix,
-        checks=recipe.checks,
+        checks=recipe.rounds.checks,
         attacked=(_model(number - 1), model_file(number - 1)),
         round=number,
     )
