@@ -227,7 +227,7 @@ def _pooled(cells: list[tuple[float | None, int]]) -> str:
 
 
 def draw(found: dict[str, list[dict]], path: Path) -> None:
-    """ROC curves on planted errors, a thin line a split and a thick one for their mean."""
+    """ROC curves on planted errors, the mean over the splits, and where each split's threshold lies."""
     figure = Figure(figsize=(6.5, 4.5), layout="constrained")
     axes = figure.subplots()
     slipped = torch.linspace(0, 100, 101).tolist()
@@ -237,7 +237,7 @@ def draw(found: dict[str, list[dict]], path: Path) -> None:
         for one in splits:
             at = 100 - 100 * one["across"]["caught"], 100 * one["across"]["kept"]
             axes.plot(*at, "o", color=f"C{number}", markersize=4)
-    axes.set(xlabel="wrong labels let through, %", ylabel="right labels kept, %", xlim=(0, 30), ylim=(40, 100))
+    axes.set(xlabel="wrong labels let through, %", ylabel="right labels kept, %", xlim=(0, 30), ylim=(20, 100))
     axes.legend(frameon=False, fontsize="small", title="dots: the threshold chosen on each split")
     figure.savefig(path, dpi=110)
 
