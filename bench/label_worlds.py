@@ -56,7 +56,8 @@ def prepared(run: Path, split: int, candidates: int) -> World:
     tuning = planted_on(samples(run, "validation", recipe.source), scene, recipe, rng)
     x, y, right = planted_on(test, scene, recipe, rng)
     other = (y + torch.randint(1, 10, y.shape, generator=rng)) % 10
-    anyhow = (x[right].repeat(2, 1, 1, 1), torch.cat([y[right], other[right]]), right.sort(descending=True).values)
+    sure = right[right]
+    anyhow = (x[right].repeat(2, 1, 1, 1), torch.cat([y[right], other[right]]), torch.cat([sure, ~sure]))
     found = {name: candidates_of(name, scene, recipe, candidates, rng) for name in SEARCHES}
     return World(run, recipe, tuning, (x, y, right), anyhow, changed(test, rng), found, oracle(run, recipe))
 

@@ -52,7 +52,7 @@ class ShardOptions:
     the other classes."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
-    label_error: float = 0.01
+    label_error: float = 0.005
     """Share of wrong labels among the kept that a threshold given as `auto` is chosen for, see docs/labels.md."""
 
     def __post_init__(self) -> None:

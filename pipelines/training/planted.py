@@ -13,6 +13,7 @@ import generators.search
 from data.errors import WrongUse
 from data.plugins import plugin
 from data.records import Batch, Candidates
+from data.sources import Part
 from generators.checks import Check, Evidence, hear
 from generators.planting import Planted, plant
 from generators.search import Scene, Search, SearchOptions
@@ -70,12 +71,12 @@ def choose_thresholds(recipe: Recipe, run: Path) -> dict[str, object]:
     return {"label_error": recipe.shards.label_error, "wrong_supposed": WRONG, "chosen": chosen}
 
 
-def planted(recipe: Recipe, run: Path) -> Trial:
-    """Validation samples that the recipe's searches have brought to the boundary, under the right and the wrong label.
+def planted(recipe: Recipe, run: Path, part: Part = "validation") -> Trial:
+    """Held-out samples that the recipe's searches have brought to the boundary, under the right and the wrong label.
 
     They are perturbed within the ball that the model is trained in, where labels are assumed to hold.
     """
-    held_out = samples(run, "validation", recipe.source)
+    held_out = samples(run, part, recipe.source)
     scene = replace(scene_of(run, recipe.source), real=held_out)
     ball, rng = recipe.training.ball, draft_rng(recipe.seed, THRESHOLDS, 0)
     options = replace(recipe.search, epsilon=min(ball.epsilon, recipe.search.epsilon), norm=ball.norm)

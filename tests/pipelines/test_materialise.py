@@ -93,11 +93,11 @@ def test_candidates_are_counted_by_their_distance_from_the_boundary(run):
 
     bands = bands_of(drafts(run), [record.manifest])
 
-    assert {search: sum(n["attempted"] for n in counts.values()) for search, counts in bands.items()} == plain_mix(
-        SearchOptions().mix, 60
-    )
-    assert sum(counts["0.25"]["kept"] for counts in bands.values()) == record.samples
-    assert all(count["kept"] == 0 for counts in bands.values() for end, count in counts.items() if end != "0.25")
+    attempted = {search: sum(band["attempted"] for band in found) for search, found in bands.items()}
+    assert attempted == plain_mix(SearchOptions().mix, 60)
+    assert [band["to"] for band in bands["perturb"]] == ["0.25", "1", "3", "10", "inf"]
+    assert sum(found[0]["kept"] for found in bands.values()) == record.samples
+    assert all(band["kept"] == 0 for found in bands.values() for band in found[1:])
 
 
 def test_kept_samples_lie_in_the_band_and_margins_are_those_of_kept_ones(run):

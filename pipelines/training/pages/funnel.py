@@ -32,16 +32,16 @@ def funnel_of(store: Store, manifests: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def bands_of(store: Store, manifests: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
-    """By search and by how far from the boundary, up to each of `BANDS` in logits: attempted and kept.
+def bands_of(store: Store, manifests: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """By search, and there by distance from the boundary, one entry for each of `BANDS`: attempted and kept.
 
     Shows whether the checks take the hard ones for wrong ones.
     """
-    found: dict[str, dict[str, dict[str, int]]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     rows = read_manifest(store, manifests, ["search", "accepted", "margin"])
     for search, accepted, margin in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
-        bands = found.setdefault(search, {f"{band:g}": {"attempted": 0, "kept": 0} for band in BANDS})
-        band = bands[f"{next((band for band in BANDS if abs(margin) <= band), BANDS[-1]):g}"]
+        bands = found.setdefault(search, [{"to": f"{band:g}", "attempted": 0, "kept": 0} for band in BANDS])
+        band = next((band for band, end in zip(bands, BANDS, strict=True) if abs(margin) <= end), bands[-1])
         band["attempted"] += 1
         band["kept"] += accepted
     return dict(sorted(found.items()))
