@@ -94,7 +94,7 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 
 
 def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
-    scene = scene_of(request.run, request.source)
+    scene = scene_of(request.run, request.source, ensemble=request.search.ensemble, folds=request.folds)
     witnesses = witnesses_of(request.run, request.source, request.folds)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
     done = 0
