@@ -167,14 +167,7 @@ class Search(Protocol):
 
 
 def propose(
-    scene: Scene,
-    search: str,
-    y: Tensor,
-    *,
-    images: Tensor,
-    starts: Tensor,
-    parents: Sequence[tuple[str, ...]],
-    as_is: bool = False,
+    scene: Scene, search: str, y: Tensor, *, images: Tensor, starts: Tensor, parents: Sequence[tuple[str, ...]]
 ) -> Candidates:
     """Candidates from what a search found, as a reader will see them: pixels rounded to 8 bits before the margin.
 
@@ -182,14 +175,13 @@ def propose(
         y: intended labels, int64 (N,).
         images, starts: after and before the search, float (N, C, H, W) in [0, 1].
         parents: N tuples of real sample keys.
-        as_is: see `Candidates`.
     """
     images, starts = image.stored(images.clamp(0, 1)), image.stored(starts.clamp(0, 1))
     with torch.no_grad():
         before, after = margins_of(scene.model(starts), y), margins_of(scene.model(images), y)
     keys = tuple(f"{search}-{place}" for place in range(len(y)))
     batch = Batch(keys, {"image": images}, y)
-    return Candidates(batch, search, tuple(parents), {"image": starts}, before, after, as_is)
+    return Candidates(batch, search, tuple(parents), {"image": starts}, before, after)
 
 
 def pick_parents(real: Batch, y: Tensor, rng: torch.Generator) -> Tensor:

@@ -1,5 +1,7 @@
 """Picks the real samples that are hardest for models which did not train on them."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -31,4 +33,4 @@ def mine(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) 
         rows[wanted] = own[torch.multinomial(chances, int(wanted.sum()), replacement=True, generator=rng)]
     images = scene.real.inputs["image"][rows]
     parents = keys_of(scene.real, rows)
-    return propose(scene, "mine", y, images=images, starts=images, parents=parents, as_is=True)
+    return replace(propose(scene, "mine", y, images=images, starts=images, parents=parents), as_is=True)
