@@ -1,18 +1,18 @@
 """The `hardshard` command.
 
-    hardshard run digits                              the whole run, into runs/digits
-    hardshard run digits --seeds 5                    the comparison with five seeds
-    hardshard uplift digits --seeds 3                 would shards pay? the best mix by validation, all arms, their cost
-    hardshard build digits --run runs/mine            as far as the shards
-    hardshard run digits --rounds 40                  also 40 rounds of attacking and training the newest model
-    hardshard run digits --run runs/mine --search.steps 40
-    hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
-    hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
-    hardshard audit digits --run runs/mine            likewise, for the model that a run trained
-    hardshard recipes                                 recipes there are, and every option with its default
-    hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
-    hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
-    hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
+hardshard run digits                              the whole run, into runs/digits
+hardshard run digits --seeds 5                    the comparison with five seeds
+hardshard uplift digits --seeds 3                 would shards pay? the best mix by validation, all arms, their cost
+hardshard build digits --run runs/mine            as far as the shards
+hardshard run digits --rounds 40                  also 40 rounds of attacking and training the newest model
+hardshard run digits --run runs/mine --search.steps 40
+hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
+hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
+hardshard audit digits --run runs/mine            likewise, for the model that a run trained
+hardshard recipes                                 recipes there are, and every option with its default
+hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
+hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
+hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
 """
 
 import argparse

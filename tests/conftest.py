@@ -53,7 +53,7 @@ def scene(half_plane: Callable[[Tensor], Tensor], real: Batch) -> Scene:
         first = torch.sigmoid(z[:, :1] + (2 * label[:, None] - 1))
         return torch.cat([first, torch.sigmoid(z[:, 1:4])], 1).view(-1, 1, 2, 2)
 
-    return Scene(half_plane, generator, 4, real)
+    return Scene(half_plane, generator, 4, real, judges=[half_plane, half_plane])
 
 
 @pytest.fixture

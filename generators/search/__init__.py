@@ -1,8 +1,8 @@
 """Proposes candidates: one file a search, which exports a function of its own name with the signature of `Search`.
 
 `latent_walk`, `latent_square`, `perturb` and `interpolate` look for hard samples, and `pixel_interpolate` as a control
-of the last. `repeat`, `shift`, `mixup` and `random_latent` do not look at the model at all: they make the control arms
-that hard samples have to beat.
+of the last; `mine` picks real ones. `repeat`, `shift`, `mixup` and `random_latent` do not look at the model at all:
+they make the control arms that hard samples have to beat.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,7 @@ from torch import Tensor
 from data.modalities import image
 from data.records import Batch, Candidates
 from generators.balls import Norm
+from generators.hardness import Hardness, unseen_probabilities
 from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
 
@@ -54,6 +55,13 @@ class SearchOptions:
     """How far `interpolate` goes past the end of its way, as a share of it."""
     inversion: int = 50
     """Gradient steps from the encoder's latent to a real sample's."""
+    hardness: Hardness = "margin"
+    """What `mine` ranks by: margin, entropy, disagreement, or any of the three."""
+    mined: float = 0.1
+    """Share of a class's samples after which the chance that `mine` draws one has fallen to 1 / e."""
+    ensemble: str = ""
+    """Models to attack together with the run's own, separated by commas: files in the run's folder or paths, each a
+    classifier of ours, .safetensors, or a .pt2. The margin is that of their mean probabilities."""
     attack: str = "pgd"
     """What `perturb` attacks with: a file of generators/attacks."""
     parents: Parents = "real"
@@ -69,10 +77,10 @@ class SearchOptions:
         for name, least in {"steps": 1, "restarts": 1, "queries": 1, "beyond": 0, "inversion": 0}.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"search.{name} must be >= {least}, got {getattr(self, name)}")
-        for name in ("step_size", "band", "epsilon"):
+        for name in ("step_size", "band", "epsilon", "mined"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"search.{name} must be > 0, got {getattr(self, name)}")
-        for name, known in {"sides": Sides, "way": Way, "parents": Parents}.items():
+        for name, known in {"sides": Sides, "way": Way, "parents": Parents, "hardness": Hardness}.items():
             if getattr(self, name) not in get_args(known):
                 raise ValueError(
                     f"search.{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)}"
@@ -95,6 +103,8 @@ class Scene:
     """Training samples."""
     discriminator: Callable[[Tensor, Tensor], Tensor] | None = None
     """Images, float (N, C, H, W) in [0, 1], and labels, int64 (N,) -> realism, float (N,)."""
+    judges: Sequence[Model] = ()
+    """Judge k has not trained on training samples k, k + J, k + 2 J ..., where J is their number."""
 
     def realism_of(self, x: Tensor, y: Tensor) -> Tensor:
         """What the discriminator says of images, float (N, C, H, W), with labels, int64 (N,): float (N,).
@@ -109,6 +119,11 @@ class Scene:
     def realism_floor(self, share: float) -> Tensor:
         """The realism, float (), that this share of the training samples does not reach."""
         return torch.quantile(self._realism_of_real, share)
+
+    @cached_property
+    def unseen(self) -> Tensor:
+        """Float (M, N, K): what models that did not train on them say of the training samples."""
+        return unseen_probabilities(self.real, self.judges)
 
     @cached_property
     def classes(self) -> int:

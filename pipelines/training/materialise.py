@@ -118,7 +118,8 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 
 
 def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
-    scene = scene_of(request.run, request.source, request.attacked)
+    ensemble, folds = request.search.ensemble, request.folds
+    scene = scene_of(request.run, request.source, request.attacked, ensemble=ensemble, folds=folds)
     witnesses = witnesses_of(request.run, request.source, request.folds)
     names = taken(request.run).summary.class_names
     quotas = quotas_of(scene.real, names, request.balance, request.quotas, request.parts)

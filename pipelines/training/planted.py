@@ -77,7 +77,8 @@ def planted(recipe: Recipe, run: Path, part: Part = "validation") -> Trial:
     They are perturbed within the ball that the model is trained in, where labels are assumed to hold.
     """
     held_out = samples(run, part, recipe.source)
-    scene = replace(scene_of(run, recipe.source), real=held_out)
+    scene = scene_of(run, recipe.source, ensemble=recipe.search.ensemble, folds=recipe.judges.folds)
+    scene = replace(scene, real=held_out)
     ball, rng = recipe.training.ball, draft_rng(recipe.seed, THRESHOLDS, 0)
     options = replace(recipe.search, epsilon=min(ball.epsilon, recipe.search.epsilon), norm=ball.norm)
     groups = [group for name in SEARCHES for group in _planted_by(name, scene, options, rng)]

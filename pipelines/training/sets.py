@@ -17,7 +17,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of
-from pipelines.training.participants import taken
+from pipelines.training.participants import ensemble_files, taken
 from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
@@ -106,6 +106,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
     depends |= {"attempts": options.attempts, "set": options.folder, **_classes_of(request)}
+    depends |= {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
