@@ -50,7 +50,8 @@ def run(tmp_path) -> Run:
 
 
 def tiny(**changes: str) -> Recipe:
-    return overridden(DEFAULT, {**TINY, **{name.replace("_in_", "."): value for name, value in changes.items()}})
+    """The tiny recipe with options of the rounds changed."""
+    return overridden(DEFAULT, {**TINY, **{f"rounds.{name}": value for name, value in changes.items()}})
 
 
 def prepared(folder: Path, recipe: Recipe | None = None) -> Run:
@@ -120,7 +121,7 @@ def test_rounds_killed_anywhere_and_run_again_give_the_same_bytes(run, tmp_path,
 
 
 def test_more_rounds_go_on_from_those_there_are(run):
-    go_through(tiny(rounds_in_count="2"), run)
+    go_through(tiny(count="2"), run)
     before = bytes_of(run)
     stamps = {name: run.path(name).stat().st_mtime_ns for name in before}
 
@@ -142,14 +143,14 @@ def test_a_lost_shard_is_made_again_and_no_later_round_is(run):
     assert run.path("round-model-3.safetensors").stat().st_mtime_ns == stamp
 
 
-def test_another_radius_makes_every_round_again(run):
+def test_another_number_of_candidates_makes_every_round_again(run):
     go_through(tiny(), run)
     before = bytes_of(run)
 
-    go_through(tiny(**{"rounds_in_search_in_epsilon": "0.1"}), run)
+    go_through(tiny(candidates="31"), run)
 
-    assert bytes_of(run)["round-model-0.safetensors"] == before["round-model-0.safetensors"]
-    assert all(bytes_of(run)[f"round-model-{n}.safetensors"] != before[f"round-model-{n}.safetensors"] for n in (1, 2, 3))
+    same = [number for number in range(4) if bytes_of(run)[name := f"round-model-{number}.safetensors"] == before[name]]
+    assert same == [0]
 
 
 def test_the_archive_drops_what_no_longer_fools_the_newest_model():
@@ -167,7 +168,7 @@ def test_a_full_archive_keeps_what_fools_most_and_of_equals_the_newer():
 
 
 def test_a_dropped_shard_is_not_looked_at_again(run):
-    go_through(tiny(rounds_in_count="5", rounds_in_archive="1"), run)
+    go_through(tiny(count="5", archive="1"), run)
 
     for number in (3, 4, 5):
         before, now = rounds.facts_of(run, number - 1), rounds.facts_of(run, number)
@@ -194,7 +195,7 @@ def test_without_patience_nothing_stalls():
 
 
 def test_stalled_rounds_end_early_and_the_report_says_so(run):
-    recipe = tiny(rounds_in_count="9", rounds_in_patience="1", rounds_in_gain="1")  # no rate falls by all of 1
+    recipe = tiny(count="9", patience="1", gain="1")  # no rate falls by all of 1
     go_through(recipe, run)
 
     assert rounds.last_round(recipe, run) == 2
@@ -213,11 +214,12 @@ def test_the_report_says_of_each_round_how_stale_it_is(run):
     newest = load_classifier(run.path("round-model-3.safetensors"))
     assert found["made"][0]["on_newest"] == fitting.fool_rate(newest, fitting.shard_of(run.folder, 1))
     assert set(found["arms"]) == {"rounds", "attack in the loop", "plain"}
+    assert {run.record(name).stage for name in rounds.stage_names(tiny(), run)} >= {"round-model-3", "rounds/3"}
 
 
 @pytest.mark.parametrize(("count", "warned"), [("1", True), ("2", False)])
 def test_a_single_static_round_is_reported_as_making_things_worse(run, count, warned):
-    recipe = tiny(rounds_in_count=count)
+    recipe = tiny(count=count)
     go_through(recipe, run)
 
     assert ("One round is a static set" in told(recipe, run)["said"]) == warned
@@ -250,7 +252,7 @@ def test_a_wrong_option_is_named_with_its_value(option, value, message):
 
 
 def test_a_model_that_was_brought_cannot_be_trained_in_rounds():
-    with pytest.raises(WrongUse, match="cannot train mine.pt2"):
+    with pytest.raises(WrongUse, match=r"cannot train mine\.pt2"):
         overridden(DEFAULT, {"rounds.count": "3", "model.path": "mine.pt2"})
 
 
