@@ -19,7 +19,8 @@ from pipelines.training.pages import page
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
 from pipelines.training.planted import THRESHOLDS
-from pipelines.training.rounds import figures as rounds
+from pipelines.training.rounds import figures as of_rounds
+from pipelines.training.rounds import stages as rounds
 
 
 def write(recipe: Recipe, run: Run, seeds: int, tried: Sequence[trials.Trial] = ()) -> Path:
@@ -66,7 +67,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "brought": _brought(recipe, run),
         "arms": uplift.as_json(results),
         "ours_minus": gaps,
-        "rounds": rounds.figures_of(recipe, run),
+        "rounds": of_rounds.figures_of(recipe, run),
         "verdict": uplift.verdict(results, recipe),
     }
 
@@ -103,6 +104,8 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
         + [f"{folder}{part}" for folder in controls for part in ("", "/draft-0", "/shard-0")],
         "evaluate": [f"accuracy-{pair}" for pair in pairs],
     }
+    if recipe.rounds.count:
+        kinds["rounds"] = rounds.stage_names(recipe, run)
     return [
         {"name": name, "seconds": round(sum(run.record(stage).seconds for stage in stages), 1)}
         for name, stages in kinds.items()

@@ -36,16 +36,22 @@ def show_report(path: Path) -> None:
         console.print(_mixes(figures["mixes"]))
         console.print(f"\n{figures['mixes']['said']} {figures['mixes']['options']}\n", highlight=False, soft_wrap=True)
     console.print(_arms(figures))
-    for name, arm in figures["arms"].items():
-        for doubt in arm["doubts"]:
-            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
+    show_doubts(console, figures["arms"])
     if figures["rounds"]:
         console.print(_rounds(figures["rounds"]["made"]))
         console.print(f"\n{figures['rounds']['said']}", highlight=False, markup=False)
+        show_doubts(console, figures["rounds"]["arms"])
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
     places = {"shards": figures["shards"]["url"], "report": path.with_name("report.html"), "figures": path}
     for name, place in places.items():
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
+
+
+def show_doubts(console: Console, arms: Mapping[str, Any]) -> None:
+    """Why an arm's robust accuracy is not to be trusted, a line a reason."""
+    for name, arm in arms.items():
+        for doubt in arm["doubts"]:
+            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
 
 
 def show_build(run: Run, url: str) -> None:

@@ -90,6 +90,13 @@ def rival(recipe: Recipe, run: Run, stage: str) -> StageRecord:
     return run.stage(stage, depends, [out], partial(in_worker, fitting.fit_rival, recipe, run.folder, out, options))
 
 
+def stage_names(recipe: Recipe, run: Run) -> list[str]:
+    """Every stage of the rounds and of what they are compared with, the attacks on them aside."""
+    made = range(1, last_round(recipe, run) + 1)
+    sets_of = [name for n in made for name in (f"{set_folder(n)}/draft-{n}", f"{set_folder(n)}/shard-0", set_folder(n))]
+    return [_model(0), *sets_of, *(_model(number) for number in made), IN_LOOP, PLAIN]
+
+
 def accuracies(recipe: Recipe, run: Run) -> dict[str, StageRecord]:
     """Clean and robust accuracy of the last round's model and of the trainings to compare with."""
     last = last_round(recipe, run)
