@@ -43,7 +43,6 @@ STEPS = {"digits": 400, "fashion": 600}
 AT_ONCE = 256
 TRIES = 8
 """Candidates for each sample that is missing, at most."""
-GAN_STEPS = 600
 BAND, THRESHOLD = 1.0, 0.3
 """Margins looked for, in logits, and what the judges' mean probability must reach; set on validation parts."""
 
@@ -245,10 +244,13 @@ PLAIN = ("real only", "oversampling", "class-weighted loss", "mixup")
 def fillings_of(cast: Cast, rng: torch.Generator) -> dict[str, Samples]:
     """Arm -> what fills the quotas of its thin classes; last ours, and before it what it is made of."""
     near = SearchOptions(band=BAND)
+    generated = {}
+    if cast.scene.generator is not no_generator:
+        generated["random GAN samples"] = filled(cast, random_latent, near, rng, 0)
+        generated["random GAN samples, judged"] = filled(cast, random_latent, near, rng, THRESHOLD)
     blind = Cast(replace(cast.scene, model=lambda x: torch.zeros(len(x), CLASSES)), cast.judges)
     return {
-        "random GAN samples": filled(cast, random_latent, near, rng, 0),
-        "random GAN samples, judged": filled(cast, random_latent, near, rng, THRESHOLD),
+        **generated,
         "random warps": filled(blind, warps, near, rng, 0),
         "blends anywhere, judged": filled(cast, mixup, near, rng, THRESHOLD),
         "ours, unjudged": filled(cast, interpolate, near, rng, 0),
@@ -257,10 +259,16 @@ def fillings_of(cast: Cast, rng: torch.Generator) -> dict[str, Samples]:
     }
 
 
-def generator_of(task: Task, seed: int, path: Path) -> Callable[[Tensor, Tensor], Tensor]:
+def no_generator(z: Tensor, y: Tensor) -> Tensor:
+    raise NotImplementedError("this comparison goes without a generator")
+
+
+def generator_of(task: Task, seed: int, path: Path, steps: int) -> Callable[[Tensor, Tensor], Tensor]:
     """A class-conditional GAN of the training samples, which it sees evenly; kept at `path`."""
+    if not steps:
+        return no_generator
     x, y = task.train.inputs["image"], task.train.labels
-    options = gan.GanOptions(steps=GAN_STEPS)
+    options = gan.GanOptions(steps=steps)
     sizes = (options.latent, options.features, options.discriminator_features)
     shape = GanShape(1, x.shape[2], x.shape[3], CLASSES, *sizes)
     training = gan.begin(shape, options, seed)
@@ -275,14 +283,14 @@ def generator_of(task: Task, seed: int, path: Path) -> Callable[[Tensor, Tensor]
     return training.averaged.eval()
 
 
-def cast_of(task: Task, real: Samples, steps: int, seed: int, path: Path) -> Cast:
+def cast_of(task: Task, real: Samples, steps: int, seed: int, generator: Callable[[Tensor, Tensor], Tensor]) -> Cast:
     """The model: trained on oversampling. The judges: each on mixup of two thirds of the samples."""
     folds = [torch.arange(len(real.y)) % 3 != fold for fold in range(3)]
     seen = [Samples(real.x[rows], real.soft[rows], real.y[rows]) for rows in folds]
     streams = [stream("oversampling", real, steps, seed)]
     streams += [stream("mixup", part, steps, 100 * seed + fold) for fold, part in enumerate(seen)]
     models = train(streams, [seed, *(100 * seed + fold for fold in range(3))])
-    scene = Scene(models.alone(0), generator_of(task, seed, path), gan.GanOptions().latent, task.train)
+    scene = Scene(models.alone(0), generator, gan.GanOptions().latent, task.train)
     return Cast(scene, [models.alone(number) for number in (1, 2, 3)])
 
 
@@ -295,7 +303,8 @@ def measured(name: str, seed: int, asked: argparse.Namespace) -> dict[str, tuple
     real = Samples(task.train.inputs["image"], F.one_hot(task.train.labels, CLASSES).float(), task.train.labels)
     order = torch.randperm(len(real.y), generator=torch.Generator().manual_seed(seed))
     real = Samples(real.x[order], real.soft[order], real.y[order])
-    cast = cast_of(task, real, steps, seed, asked.out / f"gan-{name}-{seed}.pt")
+    path = asked.out / f"gan-{name}-{seed}-{asked.gan_steps}.pt"
+    cast = cast_of(task, real, steps, seed, generator_of(task, seed, path, asked.gan_steps))
     fillings = fillings_of(cast, torch.Generator().manual_seed(seed))
     streams = {arm: stream(arm, real, steps, seed) for arm in PLAIN}
     streams |= {arm: stream(arm, real, steps, seed, filling) for arm, filling in fillings.items()}
@@ -315,6 +324,7 @@ def main() -> None:
     parser.add_argument("task", choices=list(TASKS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--part", choices=["validation", "test"], default="test")
+    parser.add_argument("--gan-steps", type=int, default=600, help="0 leaves the arms of the GAN out")
     parser.add_argument("--fashion", type=Path, default=Path("/usr/share/datasets/fashion-mnist"))
     parser.add_argument("--out", type=Path, default=Path("runs/bench-imbalance"))
     asked = parser.parse_args()
@@ -323,6 +333,7 @@ def main() -> None:
     for seed in range(asked.seeds):
         for arm, figures in measured(asked.task, seed, asked).items():
             found.setdefault(arm, []).append(figures)
+        print(f"seed {seed}: {found[OURS][-1][0]:.1f} % of the minority by ours", flush=True)
     show(found)
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / f"{asked.task}-{asked.part}.json").write_text(json.dumps(found, indent=1))
