@@ -1,5 +1,6 @@
 """One draft from networks on disk, untrained: how it is made does not depend on how good they are."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,3 +182,29 @@ def test_a_search_whose_share_is_nothing_is_left_out(run):
     record = build_draft(request(run, search=SearchOptions(mix={"latent_walk": 0.0, "perturb": 1.0}, steps=5)))
 
     assert set(funnel_of(drafts(run), [record.manifest])) == {"perturb"}
+
+
+def test_quotas_rule_the_classes_of_what_is_kept(run):
+    record = build_draft(request(run, attempts=200, checks={}, quotas={"3": 0.6}))
+
+    labels = read_manifest(drafts(run), [record.manifest])["label"].to_pylist()
+
+    assert abs(labels.count(3) - 120) <= 3
+    assert all(abs(labels.count(other) - 80 / 9) <= 3 for other in range(10) if other != 3)
+
+
+def test_a_class_that_is_refused_more_is_tried_more(run):
+    # The untrained model and judges favour some classes, as trained ones do.
+    checks = {"margin_band": 9.0, "agreement": 0.1}
+    plain = build_draft(request(run, attempts=1500, checks=checks))
+    even = read_manifest(drafts(run), [plain.manifest]).to_pylist()
+    steered = build_draft(request(run, number=1, attempts=1500, checks=checks, balance="source"))
+    sourced = read_manifest(drafts(run), [steered.manifest]).to_pylist()
+
+    kept, tried = (Counter(row["label"] for row in even if row["accepted"] or every) for every in (False, True))
+    again = Counter(row["label"] for row in sourced)
+    easiest = max(kept, key=lambda label: kept[label])
+    assert max(tried.values()) - min(tried.values()) <= 3
+    thin = [label for label in tried if 4 * kept[label] < kept[easiest]]
+    assert thin
+    assert all(again[label] > again[easiest] for label in thin)
