@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -18,7 +18,9 @@ from data.drafts import DraftRecord, Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
 from data.sources import SourceOptions
-from generators.checks import Check, hear
+from generators.balls import Ball
+from generators.checks import Check, Evidence, hear, press
+from generators.margins import Model
 from generators.search import Search, SearchOptions, plain_mix
 from pipelines.training.pages.previews import write_previews
 from pipelines.training.participants import scene_of, taken, witnesses_of
@@ -127,13 +129,23 @@ def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
     done = 0
     for name, y in _wanted(request, scene.real, quotas, rng):
         candidates = cast(Search, plugin(generators.search, name))(scene, y, request.search, rng)
-        evidence = hear(witnesses, candidates.batch)
+        evidence = pressed(hear(witnesses, candidates.batch), scene.model, candidates, request.search, request.checks)
         verdict = reduce(and_, (check(candidates, evidence, limit) for check, limit in checks), everything(candidates))
         if quotas is not None:
             quotas.note(y, verdict.accepted)
         yield Judged(candidates, verdict, evidence.soft_labels)
         done += len(y)
         report(f"{request.set_name} {request.number}", done, request.attempts)
+
+
+def pressed(
+    evidence: Evidence, model: Model, candidates: Candidates, search: SearchOptions, checks: Mapping[str, object]
+) -> Evidence:
+    """The evidence, with margins under attack where a check asks for them: PGD-7 within `search.epsilon`."""
+    if "robust_margin" not in checks:
+        return evidence
+    ball = Ball(search.epsilon, search.norm, steps=7, step_size=2.5 * search.epsilon / 7, random_start=False)
+    return replace(evidence, robust_margins=press(model, candidates, ball, torch.Generator()))
 
 
 def _wanted(
