@@ -32,7 +32,9 @@ Parents = Literal["real", "generated", "both"]
 class SearchOptions:
     """How candidates are proposed; every search takes these and uses those that concern it."""
 
-    mix: dict[str, float] = field(default_factory=lambda: {"latent_walk": 0.5, "perturb": 0.3, "interpolate": 0.2})
+    mix: dict[str, float] = field(
+        default_factory=lambda: {"random_latent": 0.25, "warps": 0.25, "mixup": 0.25, "shift": 0.25}
+    )
     """Search -> its share of the candidates; the shares sum to 1."""
     steps: int = 40
     """Gradient steps at most."""
@@ -68,7 +70,7 @@ class SearchOptions:
     """What it attacks: real samples, generated ones, or either at random."""
     norm: Norm = "linf"
     """Of that attack."""
-    epsilon: float = 0.25
+    epsilon: float = 0.18
     """Radius that it may use, in input units."""
 
     def __post_init__(self) -> None:

@@ -76,7 +76,7 @@ Threshold = float | Literal["auto"]
 
 def default_checks() -> dict[str, Threshold]:
     """The checks and thresholds of the default recipe; each threshold means what its check says."""
-    return {"margin_band": 1.0, "agreement": AUTO, "realism": 0.02, "near_duplicate": 0.5}
+    return {"robust_margin": 0.0, "agreement": AUTO, "realism": 0.02, "near_duplicate": 0.5}
 
 
 @dataclass(frozen=True)
