@@ -72,13 +72,14 @@ def choose_thresholds(recipe: Recipe, run: Path) -> dict[str, object]:
 def planted(recipe: Recipe, run: Path, part: Part = "validation") -> Trial:
     """Held-out samples that the recipe's searches have brought to the boundary, under the right and the wrong label.
 
-    They are perturbed within the ball that the model is trained in, where labels are assumed to hold.
+    They are perturbed within the ball that classifiers are trained in, where labels are assumed to hold; where it has
+    no radius, within the search's own.
     """
     held_out = samples(run, part, recipe.source)
     scene = scene_of(run, recipe.source, ensemble=recipe.search.ensemble, folds=recipe.judges.folds)
     scene = replace(scene, real=held_out)
     ball, rng = recipe.training.ball, draft_rng(recipe.seed, THRESHOLDS, 0)
-    options = replace(recipe.search, epsilon=min(ball.epsilon, recipe.search.epsilon), norm=ball.norm)
+    options = replace(recipe.search, epsilon=ball.epsilon, norm=ball.norm) if ball.epsilon else recipe.search
     groups = [group for name in SEARCHES for group in _planted_by(name, scene, options, rng)]
     witnesses = witnesses_of(run, recipe.source, recipe.judges.folds)
     heard = [hear(witnesses, group.candidates.batch) for group in groups]
