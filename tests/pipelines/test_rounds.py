@@ -1,5 +1,7 @@
 """Rounds: whom each shard is made against, what the archive keeps, when to stop, and that a killed one goes on."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,6 +256,34 @@ def test_a_wrong_option_is_named_with_its_value(option, value, message):
 def test_a_model_that_was_brought_cannot_be_trained_in_rounds():
     with pytest.raises(WrongUse, match=r"cannot train mine\.pt2"):
         overridden(DEFAULT, {"rounds.count": "3", "model.path": "mine.pt2"})
+
+
+FLOWS = """
+import pipelines.cli  # sets Prefect up
+import sys
+from pathlib import Path
+from pipelines.recipes import DEFAULT, overridden
+from pipelines.rounds import compare_rounds, rounds
+from pipelines.train_generator import train_generator
+recipe, folder = overridden(DEFAULT, eval(sys.argv[1])), Path(sys.argv[2])
+for flow in (train_generator, rounds, compare_rounds):
+    flow(recipe, folder)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_flows_leave_what_the_stages_leave_without_them(run, tmp_path):
+    go_through(tiny(), run)
+
+    arguments = [sys.executable, "-c", FLOWS, repr(TINY), str(tmp_path / "flow")]
+    done = subprocess.run(arguments, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+    by_flow = Run(tmp_path / "flow")
+    assert bytes_of(by_flow) == bytes_of(run)
+    assert len(by_flow.record("accuracy-round-model-3").facts["robust"]) == 10
+    assert len(by_flow.record("rounds-staleness").facts["fooled"]) == 3
 
 
 @pytest.mark.slow
