@@ -39,9 +39,7 @@ class Recipe:
     source: SourceOptions = field(default_factory=SourceOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     """The model to harden, where it is brought instead of trained."""
-    training: FitOptions = field(
-        default_factory=lambda: FitOptions(ball=Ball(epsilon=0.18, step_size=0.045), ramp=0.2)
-    )
+    training: FitOptions = field(default_factory=lambda: FitOptions(ball=Ball(epsilon=0.18, step_size=0.045), ramp=0.2))
     """Of the model to harden and of every arm alike; in a ball half as wide again as the one to withstand, which gains
     more than any kind of shards: docs/uplift.md."""
     generator: GanOptions = field(default_factory=GanOptions)
