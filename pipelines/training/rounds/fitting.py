@@ -63,8 +63,8 @@ def fit_round(recipe: Recipe, run: Path, number: int, older: Sequence[int]) -> d
     fooled = {other: fool_rate(attacked, shard) for other, shard in shards.items()}
     archive = weighed(fooled, number, options.archive, options.stale_below)
     newest, old = ([shards[other] for other in wanted] for wanted in ([number], archive.kept))
-    pools = [_pool(some, options.soft) for some in (newest, old or newest)]
-    _train(recipe, run, number, *pools, 1 - options.newest if old else 0.0)
+    fresh, remembered = (_pool(some, options.soft) for some in (newest, old or newest))
+    _train(recipe, run, number, fresh, remembered, 1 - options.newest if old else 0.0)
     return _told(archive, number, fooled)
 
 
