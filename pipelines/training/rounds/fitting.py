@@ -62,9 +62,9 @@ def fit_round(recipe: Recipe, run: Path, number: int, older: Sequence[int]) -> d
     shards = {other: shard_of(run, other) for other in (*older, number)}
     fooled = {other: fool_rate(attacked, shard) for other, shard in shards.items()}
     archive = weighed(fooled, number, options.archive, options.stale_below)
-    newest = _pool([shards[number]], options.soft)
-    old = _pool([shards[other] for other in archive.kept], options.soft) if archive.kept else newest
-    _train(recipe, run, number, newest, old, 1 - options.newest if archive.kept else 0.0)
+    newest, old = ([shards[other] for other in wanted] for wanted in ([number], archive.kept))
+    fresh, remembered = (_pool(some, options.soft) for some in (newest, old or newest))
+    _train(recipe, run, number, fresh, remembered, 1 - options.newest if old else 0.0)
     return _told(archive, number, fooled)
 
 
