@@ -31,7 +31,7 @@ from generators.checks import Evidence
 from generators.checks.agreement import agreement
 from generators.networks import GanShape
 from generators.search import Scene, Search, SearchOptions
-from generators.search.interpolate import interpolate
+from generators.search.pixel_interpolate import pixel_interpolate
 from generators.search.mixup import mixup
 from generators.search.random_latent import random_latent
 from generators.search.warps import warps
@@ -253,9 +253,9 @@ def fillings_of(cast: Cast, rng: torch.Generator) -> dict[str, Samples]:
         **generated,
         "random warps": filled(blind, warps, near, rng, 0),
         "blends anywhere, judged": filled(cast, mixup, near, rng, THRESHOLD),
-        "ours, unjudged": filled(cast, interpolate, near, rng, 0),
-        "ours, soft labels": filled(cast, interpolate, near, rng, THRESHOLD, soft=True),
-        OURS: filled(cast, interpolate, near, rng, THRESHOLD),
+        "ours, unjudged": filled(cast, pixel_interpolate, near, rng, 0),
+        "ours, soft labels": filled(cast, pixel_interpolate, near, rng, THRESHOLD, soft=True),
+        OURS: filled(cast, pixel_interpolate, near, rng, THRESHOLD),
     }
 
 

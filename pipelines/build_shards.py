@@ -9,8 +9,15 @@ from data.runs import Run, StageRecord
 from data.store import Store, claim
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import sets
+from pipelines.training.materialise import AUTO
 from pipelines.training.session import session
 from pipelines.training.sets import SetOptions
+
+
+@task(cache_policy=NO_CACHE, task_run_name="thresholds")
+def choose_thresholds(recipe: Recipe, run: Run) -> StageRecord:
+    """Choose the thresholds that the recipe leaves open, for the label error it states."""
+    return sets.thresholds(recipe, run)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="draft-{number}")
@@ -33,7 +40,7 @@ def commit_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
 
 def build_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """Make one set: its drafts side by side, then its shards, then its index."""
-    drafts = [build_draft.submit(recipe, run, options, number) for number in range(options.parts)]
+    drafts = [build_draft.submit(recipe, run, options, number) for number in options.drafts]
     for draft in drafts:
         draft.result()
     shards = [pack_shard.submit(recipe, run, options, number) for number in range(options.count)]
@@ -51,6 +58,8 @@ def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
         run: the run's folder.
     """
     with session(recipe, run) as opened:
+        if AUTO in recipe.checks.values():
+            choose_thresholds(recipe, opened)
         options = sets.hard_set(recipe, opened)
         with claim(Store(options.url), f"the run in {opened.folder}"):
             build_set(recipe, opened, options)

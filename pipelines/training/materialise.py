@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -18,7 +18,9 @@ from data.drafts import DraftRecord, Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
 from data.sources import SourceOptions
-from generators.checks import Check, hear
+from generators.balls import Ball
+from generators.checks import Check, Evidence, hear, press
+from generators.margins import Model
 from generators.search import Search, SearchOptions, plain_mix
 from pipelines.training.pages.previews import write_previews
 from pipelines.training.participants import scene_of, taken, witnesses_of
@@ -52,20 +54,29 @@ class ShardOptions:
     the other classes."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
+    label_error: float = 0.005
+    """Share of wrong labels among the kept that a threshold given as `auto` is chosen for, see docs/labels.md."""
 
     def __post_init__(self) -> None:
         for name in ("count", "parts", "attempts"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
+        if not 0 <= self.label_error < 1:
+            raise ValueError(f"shards.label_error must lie in [0, 1[, got {self.label_error}")
         if any(not 0 <= share <= 1 for share in self.quotas.values()) or not sum(self.quotas.values()) < 1 + 1e-6:
             raise ValueError(f"shards.quotas must be shares >= 0 that sum to at most 1, got {dict(self.quotas)}")
         if self.url.startswith("memory:"):
             raise ValueError(f"shards.url must outlive the process, got {self.url}")
 
 
-def default_checks() -> dict[str, float]:
+AUTO: Literal["auto"] = "auto"
+Threshold = float | Literal["auto"]
+"""What a check takes, or `auto`: chosen for `shards.label_error` on planted errors."""
+
+
+def default_checks() -> dict[str, Threshold]:
     """The checks and thresholds of the default recipe; each threshold means what its check says."""
-    return {"margin_band": 1.0, "agreement": 0.65, "realism": 0.02, "near_duplicate": 0.5}
+    return {"robust_margin": 0.0, "agreement": AUTO, "realism": 0.02, "near_duplicate": 0.5}
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,8 @@ class DraftRequest:
     source: SourceOptions
     search: SearchOptions
     checks: Mapping[str, float] = field(default_factory=dict)
+    attacked: str = ""
+    """The attacked model's file within the run; empty for the run's own model."""
     parts: int = 1
     """Drafts of the set."""
     balance: Balance = "even"
@@ -107,7 +120,8 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 
 
 def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
-    scene = scene_of(request.run, request.source)
+    ensemble, folds = request.search.ensemble, request.folds
+    scene = scene_of(request.run, request.source, request.attacked, ensemble=ensemble, folds=folds)
     witnesses = witnesses_of(request.run, request.source, request.folds)
     names = taken(request.run).summary.class_names
     quotas = quotas_of(scene.real, names, request.balance, request.quotas, request.parts)
@@ -115,13 +129,23 @@ def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
     done = 0
     for name, y in _wanted(request, scene.real, quotas, rng):
         candidates = cast(Search, plugin(generators.search, name))(scene, y, request.search, rng)
-        evidence = hear(witnesses, candidates.batch)
+        evidence = pressed(hear(witnesses, candidates.batch), scene.model, candidates, request.search, request.checks)
         verdict = reduce(and_, (check(candidates, evidence, limit) for check, limit in checks), everything(candidates))
         if quotas is not None:
             quotas.note(y, verdict.accepted)
         yield Judged(candidates, verdict, evidence.soft_labels)
         done += len(y)
         report(f"{request.set_name} {request.number}", done, request.attempts)
+
+
+def pressed(
+    evidence: Evidence, model: Model, candidates: Candidates, search: SearchOptions, checks: Mapping[str, object]
+) -> Evidence:
+    """The evidence, with margins under attack where a check asks for them: PGD-7 within `search.epsilon`."""
+    if "robust_margin" not in checks:
+        return evidence
+    ball = Ball(search.epsilon, search.norm, steps=7, step_size=2.5 * search.epsilon / 7, random_start=False)
+    return replace(evidence, robust_margins=press(model, candidates, ball, torch.Generator()))
 
 
 def _wanted(
@@ -156,7 +180,7 @@ def draft_rng(seed: int, set_name: str, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def known_plugins(search: SearchOptions, checks: Mapping[str, float]) -> None:
+def known_plugins(search: SearchOptions, checks: Mapping[str, Threshold]) -> None:
     """Look every search, check and attack up before any work.
 
     Raises:
@@ -167,4 +191,3 @@ def known_plugins(search: SearchOptions, checks: Mapping[str, float]) -> None:
         plugin(generators.search, name)
     for name in checks:
         plugin(generators.checks, name)
-

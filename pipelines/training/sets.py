@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import cast
 
 from data.drafts import DraftRecord, draft_files
+from data.files import sha256_of
 from data.packing import About, Plan, finish, pack_shard, plan
 from data.runs import Facts, Run, StageRecord
 from data.shards import open_for_writing
@@ -14,9 +15,10 @@ from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
-from pipelines.training.materialise import DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
-from pipelines.training.pages.funnel import examine, funnel_of
-from pipelines.training.participants import taken
+from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
+from pipelines.training.pages.funnel import bands_of, examine, funnel_of
+from pipelines.training.participants import ensemble_files, taken
+from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 
@@ -33,6 +35,8 @@ class SetOptions:
         count: how many shards.
         mix: search -> share.
         checks: check -> threshold.
+        attacked: the stage whose model is attacked, and its file within the run; empty for the run's own model.
+        round: 0 for a set that belongs to none; drafts, and so sample keys, are numbered from it.
     """
 
     folder: str
@@ -42,13 +46,38 @@ class SetOptions:
     count: int
     mix: Mapping[str, float]
     checks: Mapping[str, float]
+    attacked: tuple[str, str] = ("", "")
+    round: int = 0
+
+    @property
+    def drafts(self) -> range:
+        """The numbers of its drafts."""
+        return range(self.round, self.round + self.parts)
 
 
 def hard_set(recipe: Recipe, run: Run) -> SetOptions:
     """The run's own set."""
     shards = recipe.shards
     url = set_url(recipe, run.folder, SHARDS)
-    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, recipe.checks)
+    checks = thresholds_of(recipe, run)
+    return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, checks)
+
+
+def thresholds(recipe: Recipe, run: Run) -> StageRecord:
+    """The thresholds that the recipe leaves open, chosen on planted errors."""
+    depends = {**depends_on(recipe, run, "source", "search"), **made_by(run, participants(recipe))}
+    depends |= {
+        "checks": list(recipe.checks.items()),
+        "label_error": recipe.shards.label_error,
+        "ball": asdict(recipe.training.ball),
+    }
+    return run.stage(THRESHOLDS, depends, [], partial(in_worker, choose_thresholds, recipe, run.folder))
+
+
+def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
+    """Check -> its threshold: the recipe's own, or what was chosen."""
+    chosen = chosen_of(run.record(THRESHOLDS).facts) if AUTO in recipe.checks.values() else {}
+    return {name: chosen[name] if limit == AUTO else limit for name, limit in recipe.checks.items()}
 
 
 def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
@@ -69,13 +98,15 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         source=recipe.source,
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
+        attacked=options.attacked[1],
         parts=options.parts,
         balance=recipe.shards.balance,
         quotas=recipe.shards.quotas,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
-    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe)), **made}
+    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
     depends |= {"attempts": options.attempts, "set": options.folder, **_classes_of(request)}
+    depends |= {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
@@ -122,7 +153,8 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
         facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
         if options.folder == SHARDS:
             opinion, more = in_worker(examine, run.folder, options.url)
-            return {**facts, **opinion}, seconds + more
+            chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
+            return {**facts, **opinion, "thresholds": chosen}, seconds + more
         return facts, seconds
 
     return run.stage(options.folder, depends, files, build)
@@ -136,9 +168,9 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     return index(recipe, run, options)
 
 
-def participants(recipe: Recipe) -> list[str]:
-    """The stages whose networks take part in making a sample."""
-    return ["model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
+def participants(recipe: Recipe, attacked: str = "") -> list[str]:
+    """The stages whose networks take part in making a sample; `attacked` unless it is the run's own model."""
+    return [attacked or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 
 def _stage(options: SetOptions, name: str) -> str:
@@ -146,7 +178,7 @@ def _stage(options: SetOptions, name: str) -> str:
 
 
 def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
-    return made_by(run, [_stage(options, f"draft-{number}") for number in range(options.parts)])
+    return made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
 
 
 def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
@@ -177,7 +209,7 @@ def _plan(packing: Packing) -> Plan:
 
 
 def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
-    drafts = [run.record(_stage(options, f"draft-{number}")) for number in range(options.parts)]
+    drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
     return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
 
@@ -194,12 +226,16 @@ def commit_set(
     store = Store(options.url)
     summary = taken(run.folder).summary
     about = About(recipe.name, summary.class_names, {"image": summary.shape})
-    digests = {stage: run.record(stage).digest for stage in participants(recipe)}
-    finished = finish(packing.plan, shards, store, about, {"seed": recipe.seed, "round": 0, "made_by": digests})
+    digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
+    if attacked := options.attacked[1]:
+        digests[attacked] = sha256_of(run.path(attacked))
+    more = {"seed": recipe.seed, "round": options.round, "made_by": digests}
+    finished = finish(packing.plan, shards, store, about, more)
     manifests = [manifest.name for manifest in finished.manifests]
     return {
         "samples": finished.facts["samples"],
         "digest": finished.facts["digest"],
         "candidates": funnel_of(store, manifests),
+        "bands": bands_of(store, manifests),
         "files": [*finished.sidecars, *manifests],
     }

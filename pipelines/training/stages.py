@@ -109,18 +109,23 @@ def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
 
 def accuracy(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     """Clean and robust accuracy of one arm's classifier; transfer is tried from the judges and the examiner."""
-    path = f"arms/{name}-{seed}.safetensors"
+    return accuracy_of(recipe, run, f"arm-{name}-{seed}", f"arms/{name}-{seed}.safetensors")
+
+
+def accuracy_of(recipe: Recipe, run: Run, stage: str, path: str) -> StageRecord:
+    """Clean and robust accuracy of the classifier that a stage left in a file of the run."""
+    name = stage.removeprefix("arm-")
     apart = [*(f"judge-{fold}" for fold in range(recipe.judges.folds)), "examiner"]
-    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [f"arm-{name}-{seed}", *apart])}
+    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [stage, *apart])}
     surrogates = [f"{other}.safetensors" for other in apart]
 
     def measure() -> tuple[Facts, float]:
         found, seconds = in_worker(
-            judge_robustness, run.folder, path, surrogates, recipe.source, recipe.evaluation, f"attack {name}-{seed}"
+            judge_robustness, run.folder, path, surrogates, recipe.source, recipe.evaluation, f"attack {name}"
         )
         return asdict(found), seconds
 
-    return run.stage(f"accuracy-{name}-{seed}", depends, [], measure)
+    return run.stage(f"accuracy-{name}", depends, [], measure)
 
 
 def brought_accuracy(recipe: Recipe, run: Run) -> StageRecord:

@@ -14,6 +14,7 @@ from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
 from pipelines.recipes import Recipe
+from pipelines.training.fitting.calibration import calibrate
 from pipelines.training.fitting.fit import fit
 from pipelines.training.fitting.judges import fit_examiner, fit_judge
 from pipelines.training.fitting.underway import Checkpoint
@@ -104,11 +105,15 @@ def judge_brought(recipe: Recipe, run: Path) -> dict[str, object]:
 
 
 def fit_one_judge(recipe: Recipe, run: Path, fold: int) -> dict[str, object]:
-    """Train the judge that leaves out one fold."""
+    """Train the judge that leaves out one fold, and make its probabilities honest on the validation samples."""
     real, shape = real_pool(run, "train", recipe.source)
     judge = fit_judge(real, fold, shape, recipe.judges, seed=1000 * (recipe.seed + 1) + fold)
+    held_out = samples(run, "validation", recipe.source)
+    facts: dict[str, object] = {"architecture": judge.shape.architecture}
+    if recipe.judges.calibrate:
+        facts |= asdict(calibrate(judge, held_out.inputs["image"], held_out.labels))
     save_classifier(run / judge_file(fold), judge)
-    return {}
+    return facts
 
 
 def fit_the_examiner(recipe: Recipe, run: Path) -> dict[str, object]:

@@ -1,11 +1,14 @@
 """Every file of generators/checks gives a verdict a candidate, and each refuses what it is there for."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import generators.checks
 from data.plugins import plugin, plugin_names
-from generators.checks import Evidence, Witnesses, hear
+from generators.balls import Ball
+from generators.checks import Evidence, Witnesses, hear, press
 from generators.margins import margins_of
 
 
@@ -15,7 +18,8 @@ def evidence(candidates):
     right = torch.tensor([0.9, 0.1, 0.5, 0.9, 0.9, 0.9, 0.9, 0.9])
     y = candidates.batch.labels
     probabilities = torch.stack([torch.where(y == k, right, 1 - right) for k in (0, 1)], 1)
-    return Evidence(probabilities.repeat(3, 1, 1), torch.linspace(0, 1, 8), torch.linspace(0, 2, 8))
+    spread = torch.linspace(0, 1, 8)
+    return Evidence(probabilities.repeat(3, 1, 1), spread, 2 * spread, 2 * spread - 1)
 
 
 @pytest.mark.parametrize("name", plugin_names(generators.checks))
@@ -33,6 +37,9 @@ def test_it_gives_every_candidate_a_reason_of_its_own_name_or_none_and_a_score(n
         ("margin_band", 2.0, [True, True, True, False, False, False, False, False]),
         ("realism", 0.5, [False, False, False, False, True, True, True, True]),
         ("near_duplicate", 0.5, [False, False, True, True, True, True, True, True]),
+        ("distance", 0.6, [True, True, True, False, False, False, False, False]),
+        ("robust_margin", 0.0, [True, True, True, True, False, False, False, False]),
+        ("confidence", 0.6, [True, False, False, True, True, True, True, True]),
     ],
 )
 def test_it_refuses_what_it_is_there_for(name, threshold, accepted, candidates, evidence):
@@ -41,10 +48,59 @@ def test_it_refuses_what_it_is_there_for(name, threshold, accepted, candidates, 
     assert verdict.accepted.tolist() == accepted
 
 
+def test_the_margin_under_attack_is_that_of_the_worst_point_of_the_ball(candidates, half_plane):
+    ball = Ball(0.1, steps=3, step_size=0.1, random_start=False)
+
+    found = press(half_plane, candidates, ball, torch.Generator())
+
+    within_reach = torch.minimum(torch.tensor(0.1), _room(candidates))
+    clean = margins_of(half_plane(candidates.batch.inputs["image"]), candidates.batch.labels)
+    assert torch.allclose(found, clean - 20 * within_reach, atol=1e-3)
+
+
+def _room(candidates):
+    """How far the first pixel can go to the wrong side before it leaves [0, 1]."""
+    first = candidates.batch.inputs["image"].flatten(1)[:, 0]
+    return torch.where(candidates.batch.labels == 0, 1 - first, first)
+
+
+def test_margins_under_attack_that_nobody_measured_are_an_error(candidates, evidence):
+    unasked = replace(evidence, robust_margins=torch.empty(0))
+
+    with pytest.raises(ValueError, match="needs a margin under attack for each of 8 candidates"):
+        plugin(generators.checks, "robust_margin")(candidates, unasked, 0.0)
+
+
 def test_a_margin_that_is_no_number_is_refused(candidates, evidence):
     candidates.margins[0] = float("nan")
 
     assert not plugin(generators.checks, "margin_band")(candidates, evidence, 2.0).accepted[0]
+
+
+def test_one_judge_who_is_sure_of_another_class_outweighs_two_who_lean_to_the_label(candidates):
+    sure, leaning = torch.tensor([0.001, 0.999]), torch.tensor([0.8, 0.2])
+    split = torch.stack([sure, leaning, leaning])[:, None].expand(-1, 8, -1)
+    evidence = Evidence(split, torch.ones(8), torch.ones(8))
+    zeros = replace(candidates, batch=replace(candidates.batch, labels=torch.zeros(8, dtype=torch.long)))
+
+    assert evidence.soft_labels.argmax(1).eq(0).all()
+    assert not plugin(generators.checks, "agreement")(zeros, evidence, 0.5).accepted.any()
+    assert not plugin(generators.checks, "confidence")(zeros, evidence, 0.5).accepted.any()
+    assert torch.allclose(evidence.consensus.sum(1), torch.ones(8))
+
+
+@pytest.mark.parametrize(("name", "length"), [("in_linf_ball", 1.0), ("in_l2_ball", 2.0)])
+def test_a_perturbation_is_refused_outside_its_ball_and_rounding_is_allowed_for(name, length, candidates, evidence):
+    moved = torch.tensor([0.0, 0.1, 0.2, 0.2 + 0.4 / 255, 0.2 + 0.6 / 255, 0.3, 0.9, 0.9])
+    starts = {"image": torch.zeros(8, 1, 2, 2)}
+    batch = replace(candidates.batch, inputs={"image": moved[:, None, None, None].expand(-1, 1, 2, 2)})
+    parents = (("one",),) * 6 + ((), ("one", "two"))  # the last two claim no ball
+    made = replace(candidates, batch=batch, starts=starts, parents=parents)
+
+    verdict = plugin(generators.checks, name)(made, evidence, 0.2 * length)
+
+    assert verdict.accepted.tolist() == [True, True, True, True, False, False, True, True]
+    torch.testing.assert_close(verdict.scores[name], moved * length)
 
 
 def test_witnesses_see_copies_wrong_labels_and_poor_fakes(half_plane, real):

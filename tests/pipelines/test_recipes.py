@@ -23,11 +23,11 @@ def test_fields_are_replaced_by_dotted_name():
 
 
 def test_a_mix_and_the_checks_may_gain_entries():
-    mix = {"search.mix.latent_walk": "0", "search.mix.perturb": "0", "search.mix.interpolate": "0"}
+    none = {f"search.mix.{name}": "0" for name in DEFAULT.search.mix}
 
-    changed = overridden(DEFAULT, {**mix, "search.mix.mixup": "1", "checks.realism": "0.2"})
+    changed = overridden(DEFAULT, {**none, "search.mix.latent_walk": "1", "checks.realism": "0.2"})
 
-    assert changed.search.mix["mixup"] == 1
+    assert changed.search.mix["latent_walk"] == 1
     assert changed.checks["realism"] == 0.2
 
 
@@ -48,12 +48,21 @@ def test_a_mix_and_the_checks_may_gain_entries():
         ("training.synthetic_share", "2", r"synthetic_share must lie in \[0, 1\], got 2"),
         ("evaluation.attacks", "none", "--evaluation.attacks"),
         ("judges.folds", "1", "judges.folds must be >= 2, got 1"),
+        ("judges.architectures", "cnn,oak", "judges.architectures must name some of cnn, .*, got .'cnn', 'oak'."),
+        ("checks.agreement", "guess", "--checks.agreement.*got 'guess'"),
+        ("shards.label_error", "1", "shards.label_error must lie in .0, 1., got 1"),
         ("shards.count", "0", "shards.count must be >= 1, got 0"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value(option, value, message):
     with pytest.raises(WrongUse, match=message):
         overridden(DEFAULT, {option: value})
+
+
+def test_a_threshold_is_a_number_or_left_open():
+    assert overridden(DEFAULT, {"checks.agreement": "0.7"}).checks["agreement"] == 0.7
+    assert overridden(DEFAULT, {"checks.agreement": "auto"}).checks["agreement"] == "auto"
+    assert overridden(DEFAULT, {"judges.architectures": "cnn,mlp"}).judges.architectures == ("cnn", "mlp")
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are():

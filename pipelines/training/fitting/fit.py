@@ -122,18 +122,31 @@ def fit(
     training = begin(sized, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
     if checkpoint is not None:
         checkpoint.restore(training)
-    objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
     counting = count_gradients(training.model, training.memory.notes)
-    while (step := training.memory.step) < options.steps:
-        x, y = (part.to(options.device) for part in batches(step))
-        loss = _advance(training, objective, x, y, options)
-        if held_out is not None and options.watch.due(step + 1, options.steps):
-            _look(training, held_out, options)
-        if checkpoint is not None and (step + 1) % CHECKPOINT_EVERY == 0:
-            checkpoint.save(training)
-        report(work, step + 1, options.steps, f"loss {loss:.3f}")
+    train_until(options.steps, training, batches, options, work, held_out, checkpoint)
     counting.remove()
     return _fitted(training)
+
+
+def train_until(
+    step: int,
+    training: Training,
+    batches: Batches,
+    options: FitOptions,
+    work: str,
+    held_out: Batch | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Take a training from where it stands to a step; see `fit`."""
+    objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
+    while (done := training.memory.step) < step:
+        x, y = (part.to(options.device) for part in batches(done))
+        loss = _advance(training, objective, x, y, options)
+        if held_out is not None and options.watch.due(done + 1, options.steps):
+            _look(training, held_out, options)
+        if checkpoint is not None and (done + 1) % CHECKPOINT_EVERY == 0:
+            checkpoint.save(training)
+        report(work, done + 1, step, f"loss {loss:.3f}")
 
 
 def _advance(training: Training, objective: Objective, x: Tensor, y: Tensor, options: FitOptions) -> float:

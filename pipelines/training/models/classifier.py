@@ -1,14 +1,15 @@
-"""The small residual classifier that is hardened, and the judges."""
+"""The small classifiers: the one that is hardened, the judges and the examiner."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from data.errors import Damaged
-from generators.networks import Residual
-from pipelines.training.models import checkpoints
+from data.errors import Damaged, WrongUse
+from data.plugins import plugin
+from pipelines.training.models import architectures, checkpoints
+from pipelines.training.models.architectures import HIDDEN, Trunk
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class ClassifierShape:
     width: int
     classes: int
     features: int = 16
+    architecture: str = "cnn"
+    """A file of pipelines/training/models/architectures."""
 
 
 class Classifier(nn.Module):
@@ -28,19 +31,12 @@ class Classifier(nn.Module):
     def __init__(self, shape: ClassifierShape) -> None:
         super().__init__()
         self.shape = shape
-        wide, cells = 2 * shape.features, (shape.height // 2) * (shape.width // 2)
-        self.stem = nn.Conv2d(shape.channels, shape.features, 3, padding=1)
-        self.fine = Residual(shape.features)
-        self.down = nn.Conv2d(shape.features, wide, 3, stride=2, padding=1)
-        self.coarse = Residual(wide)
-        self.hidden = nn.Linear(wide * cells, 64)
-        self.head = nn.Linear(64, shape.classes)
+        self.trunk = cast(Trunk, plugin(architectures, shape.architecture))(shape)
+        self.head = nn.Linear(HIDDEN, shape.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Float (N, C, H, W) in [0, 1] -> float (N, K)."""
-        fine = self.fine(self.stem(x * 2 - 1))
-        coarse = self.coarse(self.down(F.relu(fine)))
-        logits: Tensor = self.head(F.relu(self.hidden(F.relu(coarse).flatten(1))))
+        logits: Tensor = self.head(self.trunk(x))
         return logits
 
 
@@ -59,6 +55,6 @@ def load_classifier(path: Path) -> Classifier:
     try:
         model = Classifier(ClassifierShape(**facts))  # type: ignore[arg-type]
         model.load_state_dict(tensors)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, WrongUse) as error:
         raise Damaged(f"{path} holds no classifier of this version ({error}): delete it and run again") from error
     return model.eval().requires_grad_(False)

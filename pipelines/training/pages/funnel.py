@@ -13,6 +13,9 @@ from data.store import Store
 from pipelines.training.models.classifier import load_classifier
 from pipelines.training.participants import EXAMINER
 
+BANDS = (0.25, 1.0, 3.0, 10.0, float("inf"))
+"""Upper ends of the bands that |margin| is counted in, in logits."""
+
 
 def funnel_of(store: Store, manifests: Sequence[str]) -> dict[str, Any]:
     """By search: attempted, kept, refused by reason; read from the manifests of a set."""
@@ -27,6 +30,21 @@ def funnel_of(store: Store, manifests: Sequence[str]) -> dict[str, Any]:
         }
         for search, reasons in sorted(counts.items())
     }
+
+
+def bands_of(store: Store, manifests: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """By search, and there by distance from the boundary, one entry for each of `BANDS`: attempted and kept.
+
+    Shows whether the checks take the hard ones for wrong ones.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    rows = read_manifest(store, manifests, ["search", "accepted", "margin"])
+    for search, accepted, margin in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
+        bands = found.setdefault(search, [{"to": f"{band:g}", "attempted": 0, "kept": 0} for band in BANDS])
+        band = next((band for band, end in zip(bands, BANDS, strict=True) if abs(margin) <= end), bands[-1])
+        band["attempted"] += 1
+        band["kept"] += accepted
+    return dict(sorted(found.items()))
 
 
 def margins_of_set(store: Store, manifests: Sequence[str]) -> Mapping[str, list[float]]:

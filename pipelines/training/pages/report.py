@@ -13,11 +13,14 @@ from pipelines.training import trials
 from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
 from pipelines.training.evaluation import uplift
 from pipelines.training.evaluation.statistics import difference, mcnemar
-from pipelines.training.materialise import preview_file
+from pipelines.training.materialise import AUTO, preview_file
 from pipelines.training.models.brought import measured_told, opinion_told
 from pipelines.training.pages import page
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
+from pipelines.training.planted import THRESHOLDS
+from pipelines.training.rounds import figures as of_rounds
+from pipelines.training.rounds import stages as rounds
 
 
 def write(recipe: Recipe, run: Run, seeds: int, tried: Sequence[trials.Trial] = ()) -> Path:
@@ -55,12 +58,16 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "stages": stage_seconds(recipe, run, seeds),
         "fidelity": {**run.record("fidelity").facts, **run.record("examiner").facts},
         "candidates": kept.facts["candidates"],
+        "bands": kept.facts["bands"],
+        "thresholds": kept.facts["thresholds"],
+        "judges": [run.record(f"judge-{fold}").facts for fold in range(recipe.judges.folds)],
         "kept_labels": {name: kept.facts[name] for name in ("agreement", "agreement_by_search")},
         "shards": {"url": set_url(recipe, run.folder, SHARDS), "digest": kept.facts["digest"]},
         "evaluation": vars(recipe.evaluation),
         "brought": _brought(recipe, run),
         "arms": uplift.as_json(results),
         "ours_minus": gaps,
+        "rounds": of_rounds.figures_of(recipe, run),
         "verdict": uplift.verdict(results, recipe),
     }
 
@@ -88,14 +95,17 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
     shards = [f"{SHARDS}/shard-{number}" for number in range(recipe.shards.count)]
     controls = [arm.folder for arm in ARMS.values() if arm.search]
     pairs = [f"{arm}-{seed}" for arm in ARMS for seed in range(recipe.seed, recipe.seed + seeds)]
+    chosen = [THRESHOLDS] if AUTO in recipe.checks.values() else []
     kinds = {
         "train_model": ["source", "model"],
         "train_generator": ["generator", "examiner", "fidelity", *(f"judge-{fold}" for fold in folds)],
-        "build_shards": [*drafts, *shards, SHARDS],
+        "build_shards": [*chosen, *drafts, *shards, SHARDS],
         "train_robust": [f"arm-{pair}" for pair in pairs]
         + [f"{folder}{part}" for folder in controls for part in ("", "/draft-0", "/shard-0")],
         "evaluate": [f"accuracy-{pair}" for pair in pairs],
     }
+    if recipe.rounds.count:
+        kinds["rounds"] = rounds.stage_names(recipe, run)
     return [
         {"name": name, "seconds": round(sum(run.record(stage).seconds for stage in stages), 1)}
         for name, stages in kinds.items()

@@ -15,7 +15,7 @@ from data.runs import Run
 from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
-from pipelines.training.arms import ARMS, OURS
+from pipelines.training.arms import ARMS, OURS, SHARDS
 from pipelines.training.evaluation.statistics import spread
 from pipelines.training.models.brought import opinion_told
 from pipelines.training.pages.funnel import funnel_of
@@ -29,18 +29,29 @@ def show_report(path: Path) -> None:
         console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
     console.print(_stages(figures["stages"]))
     console.print(candidates_table(figures["candidates"]))
+    for line in thresholds_told(figures):
+        console.print(line, highlight=False)
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
     if figures["mixes"]:
         console.print(_mixes(figures["mixes"]))
         console.print(f"\n{figures['mixes']['said']} {figures['mixes']['options']}\n", highlight=False, soft_wrap=True)
     console.print(_arms(figures))
-    for name, arm in figures["arms"].items():
-        for doubt in arm["doubts"]:
-            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
+    show_doubts(console, figures["arms"])
+    if figures["rounds"]:
+        console.print(_rounds(figures["rounds"]["made"]))
+        console.print(f"\n{figures['rounds']['said']}", highlight=False, markup=False)
+        show_doubts(console, figures["rounds"]["arms"])
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
     places = {"shards": figures["shards"]["url"], "report": path.with_name("report.html"), "figures": path}
     for name, place in places.items():
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
+
+
+def show_doubts(console: Console, arms: Mapping[str, Any]) -> None:
+    """Why an arm's robust accuracy is not to be trusted, a line a reason."""
+    for name, arm in arms.items():
+        for doubt in arm["doubts"]:
+            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
 
 
 def show_build(run: Run, url: str) -> None:
@@ -51,6 +62,8 @@ def show_build(run: Run, url: str) -> None:
     if (facts := run.record("model").facts).get("validation"):
         console.print(f"{opinion_told(facts)}\n", highlight=False, markup=False)
     console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
+    for line in thresholds_told(run.record(SHARDS).facts):
+        console.print(line, highlight=False)
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
 
@@ -92,6 +105,17 @@ def candidates_table(candidates: dict[str, Any]) -> Table:
     return table
 
 
+def thresholds_told(facts: Mapping[str, Any]) -> list[str]:
+    """A sentence for each threshold that was chosen: for which error, and what it did to planted ones."""
+    found = facts["thresholds"]
+    return [
+        f"{name} {choice['threshold']:.3f}, chosen for {100 * found['label_error']:g} % wrong labels: of "
+        f"{choice['planted']} planted candidates at the boundary it refuses {100 * choice['caught']:.1f} % of the "
+        f"wrong and keeps {100 * choice['kept']:.1f} % of the right ones."
+        for name, choice in found.get("chosen", {}).items()
+    ]
+
+
 def _labels(kept: float, fidelity: dict[str, float]) -> str:
     return (
         f"\nThe examiner (other data, no part in filtering) gives its intended label to {100 * kept:.1f} % of the kept "
@@ -100,6 +124,16 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
         f"{fidelity['precision']:.2f}, its recall {fidelity['recall']:.2f} (real samples: "
         f"{fidelity['precision_of_real']:.2f}, {fidelity['recall_of_real']:.2f}).\n"
     )
+
+
+def _rounds(made: list[dict[str, Any]]) -> Table:
+    columns = ("round", "made against", "fools it, %", "fools the last model, %", "archive", "dropped from it")
+    table = Table(*columns, title="\nrounds", title_justify="left", box=None)
+    for one in made:
+        rates = (f"{100 * one[kind]:.1f}" for kind in ("attack_success", "on_newest"))
+        lists = (" ".join(map(str, one[kind])) for kind in ("archive", "dropped"))
+        table.add_row(str(one["round"]), one["against"][:12], *rates, *lists)
+    return table
 
 
 def _arms(figures: dict[str, Any]) -> Table:
