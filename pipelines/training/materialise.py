@@ -45,6 +45,8 @@ class ShardOptions:
     """Candidates of each part."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
+    softness: float = 2.4
+    """Temperature of the soft labels over the judges' own, which train no better, see docs/labels.md; 1 for theirs."""
     label_error: float = 0.005
     """Share of wrong labels among the kept that a threshold given as `auto` is chosen for, see docs/labels.md."""
 
@@ -52,6 +54,8 @@ class ShardOptions:
         for name in ("count", "parts", "attempts"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
+        if not 0 < self.softness < float("inf"):
+            raise ValueError(f"shards.softness must be > 0 and finite, got {self.softness}")
         if not 0 <= self.label_error < 1:
             raise ValueError(f"shards.label_error must lie in [0, 1[, got {self.label_error}")
         if self.url.startswith("memory:"):
@@ -82,6 +86,8 @@ class DraftRequest:
     source: SourceOptions
     search: SearchOptions
     checks: Mapping[str, float] = field(default_factory=dict)
+    softness: float = 1.0
+    """Temperature of the soft labels."""
 
 
 def preview_file(set_name: str, number: int) -> str:
@@ -116,7 +122,8 @@ def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
             candidates = search(scene, y, request.search, rng)
             evidence = hear(witnesses, candidates.batch)
             verdicts = [check(candidates, evidence, limit) for check, limit in checks]
-            yield Judged(candidates, reduce(and_, verdicts, everything(candidates)), evidence.soft_labels)
+            soft_labels = evidence.softened(request.softness)
+            yield Judged(candidates, reduce(and_, verdicts, everything(candidates)), soft_labels)
             done += len(y)
             report(f"{request.set_name} {request.number}", done, request.attempts)
 

@@ -88,10 +88,11 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         source=recipe.source,
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
+        softness=recipe.shards.softness,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe)), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder}
+    depends |= {"attempts": options.attempts, "set": options.folder, "softness": request.softness}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
