@@ -68,6 +68,10 @@ class Evidence:
         """The judges' mean probabilities, float (N, K)."""
         return self.probabilities.mean(0)
 
+    def softened(self, temperature: float) -> Tensor:
+        """Soft labels, float (N, K), of judges made less sure, or surer below 1, by a temperature > 0."""
+        return (self.probabilities.clamp_min(1e-30).log() / temperature).softmax(2).mean(0)
+
     @property
     def consensus(self) -> Tensor:
         """The judges' geometric mean, float (N, K), rows summing to 1: one who is sure of the contrary weighs more."""

@@ -54,6 +54,8 @@ class ShardOptions:
     the other classes."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
+    softness: float = 2.4
+    """Temperature of the soft labels over the judges' own, which train no better, see docs/labels.md; 1 for theirs."""
     label_error: float = 0.005
     """Share of wrong labels among the kept that a threshold given as `auto` is chosen for, see docs/labels.md."""
 
@@ -61,6 +63,8 @@ class ShardOptions:
         for name in ("count", "parts", "attempts"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"shards.{name} must be >= 1, got {getattr(self, name)}")
+        if not 0 < self.softness < float("inf"):
+            raise ValueError(f"shards.softness must be > 0 and finite, got {self.softness}")
         if not 0 <= self.label_error < 1:
             raise ValueError(f"shards.label_error must lie in [0, 1[, got {self.label_error}")
         if any(not 0 <= share <= 1 for share in self.quotas.values()) or not sum(self.quotas.values()) < 1 + 1e-6:
@@ -99,6 +103,8 @@ class DraftRequest:
     """Drafts of the set."""
     balance: Balance = "even"
     quotas: Mapping[str, float] = field(default_factory=dict)
+    softness: float = 1.0
+    """Temperature of the soft labels."""
 
 
 def preview_file(set_name: str, number: int) -> str:
@@ -133,7 +139,7 @@ def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
         verdict = reduce(and_, (check(candidates, evidence, limit) for check, limit in checks), everything(candidates))
         if quotas is not None:
             quotas.note(y, verdict.accepted)
-        yield Judged(candidates, verdict, evidence.soft_labels)
+        yield Judged(candidates, verdict, evidence.softened(request.softness))
         done += len(y)
         report(f"{request.set_name} {request.number}", done, request.attempts)
 

@@ -89,6 +89,16 @@ def test_one_judge_who_is_sure_of_another_class_outweighs_two_who_lean_to_the_la
     assert torch.allclose(evidence.consensus.sum(1), torch.ones(8))
 
 
+def test_soft_labels_are_the_judges_mean_and_a_temperature_makes_them_softer_without_changing_a_choice(evidence):
+    hot, cold = evidence.softened(3.0), evidence.softened(0.2)
+
+    torch.testing.assert_close(evidence.softened(1.0), evidence.soft_labels)
+    assert (hot.amax(1) < evidence.soft_labels.amax(1)).sum() == 7  # all but the row that is undecided already
+    assert (cold.amax(1) > evidence.soft_labels.amax(1)).sum() == 7
+    odds = 0.9 ** (1 / 3) / (0.9 ** (1 / 3) + 0.1 ** (1 / 3))
+    assert hot.amax(1)[0].item() == pytest.approx(odds)
+
+
 @pytest.mark.parametrize(("name", "length"), [("in_linf_ball", 1.0), ("in_l2_ball", 2.0)])
 def test_a_perturbation_is_refused_outside_its_ball_and_rounding_is_allowed_for(name, length, candidates, evidence):
     moved = torch.tensor([0.0, 0.1, 0.2, 0.2 + 0.4 / 255, 0.2 + 0.6 / 255, 0.3, 0.9, 0.9])

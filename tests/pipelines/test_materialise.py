@@ -118,6 +118,19 @@ def test_scores_of_every_check_and_a_soft_label_are_in_every_row(run):
         assert sum(row["soft_label"]) == pytest.approx(1, abs=1e-5)
 
 
+def test_softer_labels_are_asked_for_and_nothing_else_changes(run):
+    def rows(softness):
+        return read_manifest(drafts(run), [build_draft(request(run, softness=softness)).manifest]).to_pylist()
+
+    for plain, soft in zip(rows(1.0), rows(5.0), strict=True):
+        assert max(soft["soft_label"]) < max(plain["soft_label"])
+        assert (soft["accepted"], soft["sha256"], soft["scores"]) == (
+            plain["accepted"],
+            plain["sha256"],
+            plain["scores"],
+        )
+
+
 def test_previews_show_kept_and_refused_candidates(run):
     build_draft(request(run, checks={"agreement": 0.1}))
 

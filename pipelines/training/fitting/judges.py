@@ -25,7 +25,7 @@ class JudgeOptions:
     """Files of pipelines/training/models/architectures, one a judge in turn; the examiner has the first. On few samples
     the others are less robust, and so the poorer judges: docs/labels.md."""
     calibrate: bool = True
-    """Fit a temperature to each on the validation samples."""
+    """Fit a temperature to each on the validation samples; without it take `shards.softness` 1."""
     fit: FitOptions = field(default_factory=lambda: FitOptions(steps=600, ball=Ball(steps=5)))
     """Robust judges give the better soft labels: docs/results.md."""
 
