@@ -31,8 +31,8 @@ from generators.checks import Evidence
 from generators.checks.agreement import agreement
 from generators.networks import GanShape
 from generators.search import Scene, Search, SearchOptions
-from generators.search.pixel_interpolate import pixel_interpolate
 from generators.search.mixup import mixup
+from generators.search.pixel_interpolate import pixel_interpolate
 from generators.search.random_latent import random_latent
 from generators.search.warps import warps
 from pipelines.training.quotas import quotas_of
