@@ -8,8 +8,8 @@ def robust_margin(candidates: Candidates, evidence: Evidence, threshold: float) 
     """Accept where the margin after an attack is at most `threshold` logits: at 0, where the model can be fooled.
 
     `margin_band` asks for the boundary at the sample itself, where the truth is often in doubt, too; this asks for it
-    somewhere in the ball of `search.epsilon`, which a sample of no doubt may well have (docs/uplift.md). Real samples that
-    are meant as they are pass: the attacked model was trained on them.
+    somewhere in the ball of `search.epsilon`, which a sample of no doubt may well have (docs/uplift.md). Real samples
+    that are meant as they are pass: the attacked model was trained on them.
 
     Raises:
         ValueError: nobody pressed the candidates.

@@ -67,7 +67,7 @@ def test_a_threshold_is_a_number_or_left_open():
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are():
-    with pytest.raises(WrongUse, match="no 'faces' in pipelines/recipes: there are digits, digits_quick"):
+    with pytest.raises(WrongUse, match="no 'faces' in pipelines/recipes: there are boundary, digits, digits_quick"):
         preset("faces")
 
 
