@@ -15,10 +15,11 @@ Times are CPU seconds of one thread, the least of several turns taken in alterna
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -41,6 +42,8 @@ FIXED = {"fgsm": 1, "pgd": 40, "apgd_ce": 100, "apgd_dlr": 100, "square": 1000}
 """Attacks measured by robust accuracy, and their steps."""
 NEAREST = {"deepfool": 50, "fab": 100, "cw": 200}
 """Attacks measured by the length of what they find, and their steps."""
+STARTS = {"pgd": 5}
+"""Random starts that a figure is the mean of; of 100 samples foolbox's PGD breaks 34 to 40, by its start."""
 
 
 @dataclass
@@ -109,26 +112,42 @@ def in_turn(turns: int, work: Mapping[str, Callable[[], object]]) -> dict[str, f
 
 
 def measure(model: Classifier, name: str, ball: Ball, x: Tensor, y: Tensor, turns: int) -> dict[str, dict[str, float]]:
-    """Ours in both ways and every other library that has the attack: figure, CPU seconds, and the floor."""
-    attack, found, work = plugin(generators.attacks, name), {}, {}
+    """Ours in both ways and every other library that has the attack: figure and, with turns, CPU seconds and floor.
+
+    A figure is the mean over `STARTS` of the attack, for one random start is a matter of luck.
+    """
+    attack, runs, work = plugin(generators.attacks, name), {}, {}
     for way, stop_early in (("full", False), ("leaving", True)):
         todo, passes = replace(ball, stop_early=stop_early), Passes(model)
-        found[way] = attack(passes, x, y, todo, torch.Generator().manual_seed(0))
-        work[way] = partial(_ours, attack, model, x, y, todo)
-        work[f"{way} floor"] = partial(replay, model, passes.calls, x)
+        runs[way] = partial(_ours, attack, model, x, y, todo)
+        if turns:
+            _ours(attack, passes, x, y, todo, 0)
+            work[way], work[f"{way} floor"] = partial(runs[way], 0), partial(replay, model, passes.calls, x)
     for library, run in others.having(name, model, ball).items():
-        found[library], work[library] = run(x, y), partial(run, x, y)
-    seconds = in_turn(turns, work)
+        runs[library] = partial(_theirs, run, x, y)
+        work[library] = partial(runs[library], 0)
+    starts = range(STARTS.get(name, 1))
     rows = {
-        by: {"figure": figure(model, name, ball, x_adv, x, y), "seconds": seconds[by]} for by, x_adv in found.items()
+        by: {"figure": mean(figure(model, name, ball, run(seed), x, y) for seed in starts)} for by, run in runs.items()
     }
+    return _timed(rows, in_turn(turns, work)) if turns else rows
+
+
+def _timed(rows: dict[str, dict[str, float]], seconds: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    for by, row in rows.items():
+        row["seconds"] = seconds[by]
     for way in ("full", "leaving"):
         rows[way]["over_floor"] = seconds[way] / seconds[f"{way} floor"]
     return rows
 
 
-def _ours(attack: Attack, model: Classifier, x: Tensor, y: Tensor, ball: Ball) -> Tensor:
-    return attack(model, x, y, ball, torch.Generator().manual_seed(0))
+def _theirs(run: others.Other, x: Tensor, y: Tensor, seed: int) -> Tensor:
+    torch.manual_seed(seed)  # they start where the global random numbers say
+    return run(x, y)
+
+
+def _ours(attack: Attack, model: Callable[[Tensor], Tensor], x: Tensor, y: Tensor, ball: Ball, seed: int) -> Tensor:
+    return attack(model, x, y, ball, torch.Generator().manual_seed(seed))
 
 
 def replay(model: Classifier, calls: list[list[int]], like: Tensor) -> None:
@@ -154,11 +173,21 @@ def figure(model: Classifier, name: str, ball: Ball, x_adv: Tensor, x: Tensor, y
     return torch.where(right, float("inf"), length).median().item()
 
 
+def shown(name: str, row: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, list[str]]]:
+    """The table's cells of each library: figure, seconds, over the floor, times ours; empty where not measured."""
+    for library, one in row.items():
+        cells = [f"{one['figure']:.1f}" if name in FIXED else f"{one['figure']:.4f}"]
+        cells.append(f"{one['seconds']:.2f}" if "seconds" in one else "")
+        cells.append(f"{one['over_floor']:.2f}" if "over_floor" in one else "")
+        cells.append(f"{one['seconds'] / row['full']['seconds']:.2f}" if "seconds" in one else "")
+        yield library, cells
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=[*FIXED, *NEAREST])
     parser.add_argument("--samples", type=int, default=500)
-    parser.add_argument("--turns", type=int, default=9, help="at most, of which the fastest counts")
+    parser.add_argument("--turns", type=int, default=9, help="at most, of which the fastest counts; 0 for no times")
     parser.add_argument("--out", type=Path, default=Path("bench/out/attacks.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -174,12 +203,9 @@ def main() -> None:
                 ball = Ball(epsilon=radius, norm=norm, steps=steps, step_size=epsilon / 10)
                 row = measure(model, name, ball, x, y, options.turns)
                 found.append({"model": model_name, "norm": norm, "attack": name, "by": row})
-                for library, one in row.items():
-                    show = f"{one['figure']:.1f}" if name in FIXED else f"{one['figure']:.4f}"
-                    over = f"{one['over_floor']:.2f}" if "over_floor" in one else ""
-                    times = f"{one['seconds'] / row['full']['seconds']:.2f}"
-                    table.add_row(model_name, norm, name, library, show, f"{one['seconds']:.2f}", over, times)
-                    print(model_name, norm, name, library, show, f"{one['seconds']:.2f}", over, times, flush=True)
+                for library, cells in shown(name, row):
+                    table.add_row(model_name, norm, name, library, *cells)
+                    print(model_name, norm, name, library, *cells, flush=True)
                 options.out.parent.mkdir(parents=True, exist_ok=True)
                 options.out.write_text(json.dumps(found, indent=1))
     Console(width=110).print(table)

@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from data.errors import WrongUse
+from data.mixing import drawn
 from data.modalities import image
 from data.reading import read_samples
 from data.records import Batch
@@ -32,10 +32,26 @@ class Pool:
         return cls(image.quantise(batch.inputs["image"]), F.one_hot(batch.labels, classes).float())
 
 
-def read_pool(url: str) -> Pool:
-    """The images and soft labels of a finished shard set; see `read_samples`."""
-    found = read_samples(Store(url))
-    return Pool(torch.stack([s.image for s in found]), torch.stack([s.soft_label for s in found]))
+Labels = Literal["soft", "one_hot"]
+"""What a sample of a shard is said to be: the judges' probabilities, or its intended class alone."""
+
+
+def read_pool(url: str, *, band: float = 0.0, labels: Labels = "soft") -> Pool:
+    """The images and labels of a finished shard set; see `read_samples`.
+
+    Args:
+        band: leave out samples whose margin is farther than this from 0, in logits; 0 takes all.
+
+    Raises:
+        WrongUse: no sample is that near to the boundary.
+    """
+    found = [sample for sample in read_samples(Store(url)) if not band or abs(sample.margin) <= band]
+    if not found:
+        raise WrongUse(f"{url} has no sample with a margin within {band}: take a wider mixing.band")
+    soft = torch.stack([s.soft_label for s in found])
+    if labels == "one_hot":
+        soft = F.one_hot(torch.tensor([s.label for s in found]), soft.shape[1]).float()
+    return Pool(torch.stack([s.image for s in found]), soft)
 
 
 @dataclass(frozen=True)
@@ -70,19 +86,11 @@ class MixedBatches:
         """Images, float (B, C, H, W) in [0, 1], and soft labels, float (B, K), of one step, counted from 0."""
         turn = step * self.world + self.rank
         first, last = (math.floor(t * self.batch_size * self.synthetic_share) for t in (turn, turn + 1))
-        real = self._rows(self.real, turn * self.batch_size - first, (turn + 1) * self.batch_size - last, salt=0)
-        synthetic = self._rows(self.synthetic, first, last, salt=1)
+        real = self._rows(0, turn * self.batch_size - first, (turn + 1) * self.batch_size - last)
+        synthetic = self._rows(1, first, last)
         images = torch.cat([self.real.images[real], self.synthetic.images[synthetic]])
         return images.float() / 255, torch.cat([self.real.soft_labels[real], self.synthetic.soft_labels[synthetic]])
 
-    def _rows(self, pool: Pool, first: int, last: int, *, salt: int) -> Tensor:
-        epochs = range(first // len(pool), max(first, last - 1) // len(pool) + 1)
-        order = torch.cat([_permutation(len(pool), self.seed, salt, epoch) for epoch in epochs])
-        start = first - epochs[0] * len(pool)
-        return order[start : start + last - first]
-
-
-@lru_cache(maxsize=8)
-def _permutation(size: int, seed: int, salt: int, epoch: int) -> Tensor:
-    draw = np.random.default_rng([seed, salt, epoch])
-    return torch.from_numpy(draw.permutation(size))
+    def _rows(self, part: int, first: int, last: int) -> Tensor:
+        """Places `first` to `last` of a part's endless order, the one that readers of shards go by as well."""
+        return torch.from_numpy(drawn(len((self.real, self.synthetic)[part]), self.seed, part, first, last))

@@ -35,10 +35,7 @@ SCHEMA = pa.schema(
 
 def encode_manifest(rows: Sequence[ManifestRow]) -> bytes:
     """The Parquet file of these rows, in their order; same rows, same bytes."""
-    columns = {
-        name: [_cell(getattr(row, name)) for row in rows]
-        for name in SCHEMA.names
-    }
+    columns = {name: [_cell(getattr(row, name)) for row in rows] for name in SCHEMA.names}
     return encode_table(pa.table(columns, schema=SCHEMA))
 
 

@@ -19,13 +19,14 @@ from data.tars import contents, members_of
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample of a shard: its key, image, uint8 (C, H, W), label, soft label, float (K,), and search."""
+    """One sample of a shard: its key, image, uint8 (C, H, W), label, soft label, float (K,), search and margin."""
 
     key: str
     image: Tensor
     label: int
     soft_label: Tensor
     search: str
+    margin: float
 
 
 def read_samples(store: Store) -> list[Sample]:
@@ -68,7 +69,7 @@ def _decoded(where: str, key: str, members: dict[str, bytes]) -> Sample:
     try:
         soft = torch.from_numpy(np.load(io.BytesIO(members["probs.npy"]), allow_pickle=False))
         pixels = image.decode(members[image.extension])
-        search = json.loads(members["json"])["search"]
-        return Sample(key, pixels, int(members["cls"]), soft, search)
-    except (KeyError, ValueError, Damaged) as error:
+        facts = json.loads(members["json"])
+        return Sample(key, pixels, int(members["cls"]), soft, facts["search"], float(facts["margin"]))
+    except (KeyError, TypeError, ValueError, Damaged) as error:
         raise Damaged(f"{where}: {error!r}; rebuild the set") from error

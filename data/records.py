@@ -47,6 +47,7 @@ class Candidates:
         parents: N tuples of real sample keys, empty for a sample that came from a latent alone.
         starts: modality -> float (N, ...), each sample before the search moved it.
         margins_before, margins: float (N,), the attacked model's margin at the start and at the end.
+        as_is: these are real samples and meant to be: neither a margin near 0 nor newness is asked of them.
     """
 
     batch: Batch
@@ -55,6 +56,7 @@ class Candidates:
     starts: Mapping[str, Tensor]
     margins_before: Tensor
     margins: Tensor
+    as_is: bool = False
 
     def __len__(self) -> int:
         return len(self.batch)

@@ -72,9 +72,7 @@ def write_shard(store: Store, name: str, packed: Packed) -> ShardRecord:
 
 def write_sidecars(store: Store, name: str, packed: Packed) -> ShardRecord:
     """Put what belongs beside a tar that lies in its set already."""
-    return _recorded(
-        name, packed, hashlib.sha256(packed.content).hexdigest(), store.write_all(_beside(name, packed))
-    )
+    return _recorded(name, packed, hashlib.sha256(packed.content).hexdigest(), store.write_all(_beside(name, packed)))
 
 
 def _beside(name: str, packed: Packed) -> dict[str, bytes]:

@@ -17,9 +17,7 @@ OTHERS = ("jpg", "jpeg", "webp", "bmp", "ppm")
 """Extensions of images that other people's tars hold."""
 
 
-def tensors_of(
-    samples: Sequence[Members], classes: int, name: Callable[[int], str]
-) -> tuple[Tensor, Tensor, Tensor]:
+def tensors_of(samples: Sequence[Members], classes: int, name: Callable[[int], str]) -> tuple[Tensor, Tensor, Tensor]:
     """Images, uint8 (B, C, H, W); labels, int64 (B,); soft labels, float32 (B, K), one-hot where a sample has none.
 
     Args:

@@ -37,7 +37,10 @@ class Residual(nn.Module):
 
 
 class Generator(nn.Module):
-    """z, float (N, Z), and labels, int64 (N,) -> images, float (N, C, H, W) in [0, 1]. H and W are even."""
+    """z, float (N, Z), and labels, int64 (N,), or mixed ones, float (N, K) -> images, float (N, C, H, W) in [0, 1].
+
+    H and W are even. A mixed label stands for the mix of its classes' embeddings, on the way from one to another.
+    """
 
     def __init__(self, shape: GanShape) -> None:
         super().__init__()
@@ -50,9 +53,10 @@ class Generator(nn.Module):
         self.out = nn.Conv2d(shape.features, shape.channels, 3, padding=1)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        """Float (N, Z) and int64 (N,) -> float (N, C, H, W) in [0, 1]."""
+        """Float (N, Z) and int64 (N,) or float (N, K) -> float (N, C, H, W) in [0, 1]."""
         shape = self.shape
-        ground = self.ground(torch.cat([z, self.embedding(y)], 1))
+        label = y @ self.embedding.weight if y.is_floating_point() else self.embedding(y)
+        ground = self.ground(torch.cat([z, label], 1))
         coarse = self.coarse(ground.view(-1, shape.features, shape.height // 2, shape.width // 2))
         fine = self.fine(F.interpolate(coarse, scale_factor=2, mode="bilinear"))
         return torch.sigmoid(self.out(F.leaky_relu(fine, 0.2)))

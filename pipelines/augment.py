@@ -7,6 +7,7 @@ from prefect import flow
 from pipelines.build_shards import build_shards
 from pipelines.evaluate import evaluate
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset
+from pipelines.rounds import compare_rounds, rounds
 from pipelines.train_generator import train_generator
 from pipelines.train_model import read_source, train_model
 from pipelines.train_robust import train_robust
@@ -32,6 +33,9 @@ def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 
         train_model(recipe, run)
         train_generator(recipe, run)
         build_shards(recipe, run)
+        if recipe.rounds.count:
+            rounds(recipe, run)
+            compare_rounds(recipe, run)
         train_robust(recipe, run, seeds)
         return evaluate(recipe, run, seeds)
 
@@ -48,3 +52,5 @@ def build(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
         train_model(recipe, run)
         train_generator(recipe, run)
         build_shards(recipe, run)
+        if recipe.rounds.count:
+            rounds(recipe, run)

@@ -40,7 +40,7 @@ def commit_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
 
 def build_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """Make one set: its drafts side by side, then its shards, then its index."""
-    drafts = [build_draft.submit(recipe, run, options, number) for number in range(options.parts)]
+    drafts = [build_draft.submit(recipe, run, options, number) for number in options.drafts]
     for draft in drafts:
         draft.result()
     shards = [pack_shard.submit(recipe, run, options, number) for number in range(options.count)]

@@ -1,16 +1,18 @@
 """The `hardshard` command.
 
-    hardshard run digits                              the whole run, into runs/digits
-    hardshard run digits --seeds 5                    the comparison with five seeds
-    hardshard build digits --run runs/mine            as far as the shards
-    hardshard run digits --run runs/mine --search.steps 40
-    hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
-    hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
-    hardshard audit digits --run runs/mine            likewise, for the model that a run trained
-    hardshard recipes                                 recipes there are, and every option with its default
-    hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
-    hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
-    hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
+hardshard run digits                              the whole run, into runs/digits
+hardshard run digits --seeds 5                    the comparison with five seeds
+hardshard uplift digits --seeds 3                 would shards pay? the best mix by validation, all arms, their cost
+hardshard build digits --run runs/mine            as far as the shards
+hardshard run digits --rounds 40                  also 40 rounds of attacking and training the newest model
+hardshard run digits --run runs/mine --search.steps 40
+hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
+hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
+hardshard audit digits --run runs/mine            likewise, for the model that a run trained
+hardshard recipes                                 recipes there are, and every option with its default
+hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
+hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
+hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
 """
 
 import argparse
@@ -30,7 +32,7 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
-RECIPE_COMMANDS, SET_COMMANDS = ("run", "build", "audit", "recipes"), ("inspect", "verify", "repair")
+RECIPE_COMMANDS, SET_COMMANDS = ("run", "uplift", "build", "audit", "recipes"), ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from data.errors import Damaged, WrongUse
 
     try:
-        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest, known.model))
+        return _do_with_set(known, rest) if known.command in SET_COMMANDS else _do(known, _overrides(rest, known))
     except WrongUse as error:
         if known.debug:
             raise
@@ -91,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
+    parser.add_argument("--rounds", type=int, help="run, build: rounds of attack and training (--rounds.count)")
     parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
     parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
     parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")
@@ -98,13 +101,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _overrides(rest: Sequence[str], model: str | None) -> dict[str, str]:
+def _overrides(rest: Sequence[str], known: argparse.Namespace) -> dict[str, str]:
     from data.errors import WrongUse
 
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
         raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
-    named = {"model.path": model} if model else {}
+    named = {"model.path": known.model, "rounds.count": known.rounds}
+    named = {name: str(value) for name, value in named.items() if value not in (None, "")}
     return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
@@ -145,6 +149,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from pipelines.training.audit.terminal import show_audit
     from pipelines.training.models.opening import must_exist
     from pipelines.training.pages import terminal
+    from pipelines.uplift import uplift
 
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     must_exist(recipe.model)
@@ -154,6 +159,8 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":
         show_audit(audit(recipe, folder))
+    elif known.command == "uplift":
+        terminal.show_report(uplift(recipe, folder, known.seeds))
     else:
         terminal.show_report(augment(recipe, folder, known.seeds))
     return 0

@@ -44,10 +44,15 @@ def evaluate(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int =
         The path of report.json; report.html lies beside it.
     """
     with session(recipe, run) as opened:
-        seen = range(recipe.seed, recipe.seed + seeds)
-        under_way = [attack.submit(recipe, opened, arm, seed) for seed in seen for arm in ARMS]
-        for future in under_way:
-            future.result()
-        if recipe.model.path:
-            judge_brought(recipe, opened)
+        attack_arms(recipe, opened, seeds)
         return write_report(recipe, opened, seeds)
+
+
+def attack_arms(recipe: Recipe, run: Run, seeds: int) -> None:
+    """Measure every arm's classifiers, side by side, and the user's model where there is one."""
+    seen = range(recipe.seed, recipe.seed + seeds)
+    under_way = [attack.submit(recipe, run, arm, seed) for seed in seen for arm in ARMS]
+    for future in under_way:
+        future.result()
+    if recipe.model.path:
+        judge_brought(recipe, run)

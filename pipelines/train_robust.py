@@ -38,8 +38,6 @@ def train_robust(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: i
         for control in controls:
             control.result()
         first = recipe.seed
-        under_way = [
-            fit_arm.submit(recipe, opened, arm, seed) for seed in range(first, first + seeds) for arm in ARMS
-        ]
+        under_way = [fit_arm.submit(recipe, opened, arm, seed) for seed in range(first, first + seeds) for arm in ARMS]
         for future in under_way:
             future.result()

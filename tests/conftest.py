@@ -49,10 +49,11 @@ def scene(half_plane: Callable[[Tensor], Tensor], real: Batch) -> Scene:
     """A generator whose first pixel is a function of the first latent, its label adding or taking away a little."""
 
     def generator(z: Tensor, y: Tensor) -> Tensor:
-        first = torch.sigmoid(z[:, :1] + (2 * y[:, None] - 1))
+        label = y[:, 1] if y.is_floating_point() else y
+        first = torch.sigmoid(z[:, :1] + (2 * label[:, None] - 1))
         return torch.cat([first, torch.sigmoid(z[:, 1:4])], 1).view(-1, 1, 2, 2)
 
-    return Scene(half_plane, generator, 4, real)
+    return Scene(half_plane, generator, 4, real, judges=[half_plane, half_plane])
 
 
 @pytest.fixture

@@ -34,9 +34,7 @@ class _Descent:
             setattr(self, field.name, getattr(self, field.name)[chosen])
 
 
-def cw(
-    model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
-) -> Tensor:
+def cw(model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None) -> Tensor:
     """Minimise squared distance plus `c` times the margin, for nine values of `c`.
 
     From float (N, ...) to float (N, ...), see `Attack`.

@@ -16,9 +16,7 @@ RETREAT = 0.9
 """Where a point that the model errs on goes back to, on its way from x (beta, section 2.4)."""
 
 
-def fab(
-    model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
-) -> Tensor:
+def fab(model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None) -> Tensor:
     """Walk along the boundary towards x, and keep the nearest point that the model errs on.
 
     From float (N, ...) to float (N, ...), see `Attack`.

@@ -11,9 +11,7 @@ from generators.margins import Model
 from generators.starts import worst_of_starts
 
 
-def pgd(
-    model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
-) -> Tensor:
+def pgd(model: Model, x: Tensor, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None) -> Tensor:
     """Raise the cross-entropy within the ball by `ball.steps` steps of `ball.step_size`.
 
     From float (N, ...) to float (N, ...), see `Attack`.

@@ -4,14 +4,16 @@ Checks combine with `&`: what all accept is kept, and the first that refuses giv
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from data.records import Batch, Candidates, Verdict
-from generators.margins import Model
+from generators.attacks.pgd import pgd
+from generators.balls import Ball
+from generators.margins import Model, margins_of
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,19 @@ class Evidence:
         realism: float (N,) in [0, 1]: the share of held-out real samples that the discriminator finds less realistic.
         closeness: float (N,): distance to the nearest training sample, where 1 is the distance that 1 % of held-out
             real samples do not reach.
+        robust_margins: float (N,): the attacked model's margin at the worst point that an attack found around the
+            candidate, see `press`; empty where nobody asked.
     """
 
     probabilities: Tensor
     realism: Tensor
     closeness: Tensor
+    robust_margins: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def rows(self, chosen: Tensor) -> "Evidence":
+        """What is said of the candidates at `chosen`, bool (N,)."""
+        pressed = self.robust_margins[chosen] if len(self.robust_margins) else self.robust_margins
+        return Evidence(self.probabilities[:, chosen], self.realism[chosen], self.closeness[chosen], pressed)
 
     @property
     def soft_labels(self) -> Tensor:
@@ -79,6 +89,14 @@ def within(check: str, candidates: Candidates, moved: Tensor, limit: float) -> V
     """The verdict of a check on balls: float (N,) how far each was moved, at most `limit` where it has one parent."""
     perturbed = torch.tensor([len(parents) == 1 for parents in candidates.parents], dtype=torch.bool)
     return Verdict.of(check, ~perturbed | (moved <= limit), moved)
+
+
+def press(model: Model, candidates: Candidates, ball: Ball, rng: torch.Generator) -> Tensor:
+    """The model's margins after a PGD attack on each candidate, float (N,): below 0 where the boundary is in reach."""
+    x, y = candidates.batch.inputs["image"], candidates.batch.labels
+    x_adv = pgd(model, x, y, ball, rng)
+    with torch.no_grad():
+        return margins_of(model(x_adv), y)
 
 
 @torch.no_grad()

@@ -8,7 +8,10 @@ from generators.severities import at
 
 @torch.no_grad()
 def occlude(x: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """Cover a square anywhere within the image with grey; see `Corruption`. Its side is a share of the image's."""
+    """Cover a square anywhere within the image with grey; see `Corruption`.
+
+    From and to float (N, C, H, W) in [0, 1]. Its side is a share of the image's.
+    """
     share = at(severity, (0.15, 0.2, 0.25, 0.3, 0.35))
     height, width = x.shape[2:]
     side = share * min(height, width)

@@ -11,7 +11,10 @@ SMALL = 64
 
 @torch.no_grad()
 def pixelate(x: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """Shrink to a share of the side, and grow again, a value being the mean of what it covers; see `Corruption`."""
+    """Shrink to a share of the side, and grow again, a value being the mean of what it covers; see `Corruption`.
+
+    From and to float (N, C, H, W) in [0, 1].
+    """
     small, large = at(severity, ((0.9, 0.6), (0.8, 0.5), (0.7, 0.4), (0.6, 0.3), (0.5, 0.25)))
     share = small if min(x.shape[2:]) <= SMALL else large
     down, right = (_there_and_back(size, max(1, int(share * size))).to(x) for size in x.shape[2:])

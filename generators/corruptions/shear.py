@@ -9,7 +9,10 @@ from generators.warps import linear, signs, warp
 
 @torch.no_grad()
 def shear(x: Tensor, severity: int, rng: torch.Generator) -> Tensor:
-    """Slant to either side; see `Corruption`. Columns a row, half of MNIST-C's, whose default, 0.4, is our 4."""
+    """Slant to either side; see `Corruption`.
+
+    From and to float (N, C, H, W) in [0, 1]. Columns a row, half of MNIST-C's, whose default, 0.4, is our 4.
+    """
     slant = at(severity, (0.1, 0.2, 0.3, 0.4, 0.5)) * signs(len(x), rng)
     height, width = x.shape[2:]
     one = torch.ones_like(slant)

@@ -1,12 +1,14 @@
 """Proposes candidates: one file a search, which exports a function of its own name with the signature of `Search`.
 
-`latent_walk`, `perturb` and `interpolate` look for hard samples. `repeat`, `shift`, `mixup` and `random_latent` do not
-look at the model at all: they make the control arms that hard samples have to beat.
+`latent_walk`, `latent_square`, `perturb` and `interpolate` look for hard samples, and `pixel_interpolate` as a control
+of the last; `mine` picks real ones. `repeat`, `shift`, `mixup` and `random_latent` do not look at the model at all:
+they make the control arms that hard samples have to beat.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import cached_property
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -14,36 +16,79 @@ from torch import Tensor
 from data.modalities import image
 from data.records import Batch, Candidates
 from generators.balls import Norm
+from generators.hardness import Hardness, unseen_probabilities
+from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
+
+Sides = Literal["both", "right", "wrong"]
+"""Of the decision boundary: where the model is right (margins above 0), where it errs, or both."""
+Way = Literal["classes", "latent", "within"]
+"""Where `interpolate` goes to."""
+Parents = Literal["real", "generated", "both"]
+"""What `perturb` starts from."""
 
 
 @dataclass(frozen=True)
 class SearchOptions:
     """How candidates are proposed; every search takes these and uses those that concern it."""
 
-    mix: dict[str, float] = field(default_factory=lambda: {"latent_walk": 0.5, "perturb": 0.3, "interpolate": 0.2})
+    mix: dict[str, float] = field(
+        default_factory=lambda: {"random_latent": 0.25, "warps": 0.25, "mixup": 0.25, "shift": 0.25}
+    )
     """Search -> its share of the candidates; the shares sum to 1."""
     steps: int = 40
     """Gradient steps at most."""
-    step_size: float = 0.1
-    """Length of a step in latent space, as a share of the latent's own length."""
+    queries: int = 300
+    """Questions that `latent_square` asks the model at most, before it closes in."""
+    step_size: float = 0.2
+    """The longest step in latent space, as a share of the latent's own length."""
+    restarts: int = 3
+    """Latents that a latent search tries for a candidate before it gives up."""
     band: float = 1.0
     """Margins looked for: from -band to band, in logits."""
+    sides: Sides = "both"
+    """Which half of the band is aimed at: both, right (the model still gives the label), wrong (it errs)."""
+    realism: float = 0.0
+    """Floor of `latent_walk`: as realistic as this share of training samples, to the discriminator; 0 for none."""
+    way: Way = "classes"
+    """Of `interpolate`: to a sample of another `classes`, label and all; to its `latent` alone, at the own label; or
+    `within` the class, from another sample to the parent and past it."""
+    beyond: float = 1.0
+    """How far `interpolate` goes past the end of its way, as a share of it."""
+    inversion: int = 50
+    """Gradient steps from the encoder's latent to a real sample's."""
+    hardness: Hardness = "margin"
+    """What `mine` ranks by: margin, entropy, disagreement, or any of the three."""
+    mined: float = 0.1
+    """Share of a class's samples after which the chance that `mine` draws one has fallen to 1 / e."""
+    ensemble: str = ""
+    """Models to attack together with the run's own, separated by commas: files in the run's folder or paths, each a
+    classifier of ours, .safetensors, or a .pt2. The margin is that of their mean probabilities."""
     attack: str = "pgd"
     """What `perturb` attacks with: a file of generators/attacks."""
+    parents: Parents = "real"
+    """What it attacks: real samples, generated ones, or either at random."""
     norm: Norm = "linf"
     """Of that attack."""
-    epsilon: float = 0.25
+    epsilon: float = 0.18
     """Radius that it may use, in input units."""
 
     def __post_init__(self) -> None:
         if not self.mix or min(self.mix.values()) < 0 or not abs(sum(self.mix.values()) - 1) < 1e-6:
             raise ValueError(f"search.mix must be shares >= 0 that sum to 1, got {dict(self.mix)}")
-        if not self.steps >= 1:
-            raise ValueError(f"search.steps must be >= 1, got {self.steps}")
-        for name in ("step_size", "band", "epsilon"):
+        for name, least in {"steps": 1, "restarts": 1, "queries": 1, "beyond": 0, "inversion": 0}.items():
+            if not getattr(self, name) >= least:
+                raise ValueError(f"search.{name} must be >= {least}, got {getattr(self, name)}")
+        for name in ("step_size", "band", "epsilon", "mined"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"search.{name} must be > 0, got {getattr(self, name)}")
+        for name, known in {"sides": Sides, "way": Way, "parents": Parents, "hardness": Hardness}.items():
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(
+                    f"search.{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)}"
+                )
+        if not 0 <= self.realism < 1:
+            raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
 
 
 @dataclass(frozen=True)
@@ -53,11 +98,67 @@ class Scene:
     model: Model
     """The model under attack."""
     generator: Callable[[Tensor, Tensor], Tensor]
-    """z, float (N, Z), and labels, int64 (N,) -> images, float (N, C, H, W) in [0, 1]."""
+    """z, float (N, Z), and labels, int64 (N,), or mixed, float (N, K) -> images, float (N, C, H, W) in [0, 1]."""
     latent: int
     """Z."""
     real: Batch
     """Training samples."""
+    discriminator: Callable[[Tensor, Tensor], Tensor] | None = None
+    """Images, float (N, C, H, W) in [0, 1], and labels, int64 (N,) -> realism, float (N,)."""
+    judges: Sequence[Model] = ()
+    """Judge k has not trained on training samples k, k + J, k + 2 J ..., where J is their number."""
+
+    def realism_of(self, x: Tensor, y: Tensor) -> Tensor:
+        """What the discriminator says of images, float (N, C, H, W), with labels, int64 (N,): float (N,).
+
+        Raises:
+            ValueError: there is no discriminator.
+        """
+        if self.discriminator is None:
+            raise ValueError("search.realism needs a discriminator, and none came with the generator")
+        return self.discriminator(x, y)
+
+    def realism_floor(self, share: float) -> Tensor:
+        """The realism, float (), that this share of the training samples does not reach."""
+        return torch.quantile(self._realism_of_real, share)
+
+    @cached_property
+    def unseen(self) -> Tensor:
+        """Float (M, N, K): what models that did not train on them say of the training samples."""
+        return unseen_probabilities(self.real, self.judges)
+
+    @cached_property
+    def classes(self) -> int:
+        """K, of the model's logits."""
+        with torch.no_grad():
+            return self.model(self.real.inputs["image"][:1]).shape[1]
+
+    def latents_of(self, rows: Tensor, steps: int) -> Tensor:
+        """Latents, float (N, Z), at which the generator draws these rows, int64 (N,), of the training samples.
+
+        Each sample is inverted once; see `generators.inversion`.
+        """
+        todo = torch.tensor(sorted(set(rows.tolist())))
+        todo = todo[self._inverted[todo].isnan().any(1)]
+        if len(todo):
+            x, y = self.real.inputs["image"][todo], self.real.labels[todo]
+            start = self._encoder(x, y).detach()
+            self._inverted[todo] = invert(self.generator, x, y, start, steps)
+        return self._inverted[rows]
+
+    @cached_property
+    def _inverted(self) -> Tensor:
+        return torch.full((len(self.real), self.latent), torch.nan)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        x = self.real.inputs["image"]
+        return fit_encoder(self.generator, EncoderShape(x[0].numel(), self.classes, self.latent))
+
+    @cached_property
+    @torch.no_grad()
+    def _realism_of_real(self) -> Tensor:
+        return self.realism_of(self.real.inputs["image"], self.real.labels)
 
 
 class Search(Protocol):
@@ -105,9 +206,15 @@ def _pick(eligible: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
     return torch.multinomial(eligible.float(), 1, generator=rng)[:, 0]
 
 
-def wanted_margins(n: int, band: float, rng: torch.Generator) -> Tensor:
-    """Margins to aim at, float (N,), spread evenly over the inner nine tenths of the band."""
-    return (torch.rand(n, generator=rng) * 2 - 1) * band * 0.9
+def wanted_margins(n: int, band: float, rng: torch.Generator, sides: Sides = "both") -> Tensor:
+    """Margins to aim at, float (N,), spread evenly over the inner nine tenths of the band, or of that half of it."""
+    wanted = (torch.rand(n, generator=rng) * 2 - 1) * band * 0.9
+    return wanted if sides == "both" else wanted.abs() if sides == "right" else -wanted.abs()
+
+
+def on_side(margins: Tensor, sides: Sides) -> Tensor:
+    """Bool (N,): which of float (N,) margins lie on the side asked for."""
+    return torch.ones_like(margins, dtype=torch.bool) if sides == "both" else (margins >= 0) == (sides == "right")
 
 
 def keys_of(real: Batch, *rows: Tensor) -> list[tuple[str, ...]]:

@@ -1,15 +1,22 @@
 """Moves latents at a fixed label until the model's margin has the wanted value."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from data.records import Candidates
+from generators.boundary import close_in
+from generators.latents import TOLERANCE, from_latents
 from generators.margins import margins_of
-from generators.search import Scene, SearchOptions, propose, wanted_margins
+from generators.search import Scene, SearchOptions
+from generators.sphere import slerp, tangent, turn
+
+OVERSHOOT = 1.05
+"""A step goes this much further than the slope says, so that it crosses rather than falls short."""
 
 
 def latent_walk(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:
-    """Walk z over its own sphere, downhill in |margin - wanted|; a row that has arrived stays where it is.
+    """Walk z over its own sphere to where the margin has the wanted value; what has not arrived tries a fresh z.
 
     A Gaussian latent lies close to a shell of radius sqrt(Z); keeping each z's own length keeps it typical, and the
     generator on the ground it was trained on. Latent search for natural adversarial examples: Song et al. 2018,
@@ -20,28 +27,72 @@ def latent_walk(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
 
     Returns:
         N candidates without parents.
+
+    Raises:
+        ValueError: a floor of realism is asked for where the scene has no discriminator.
     """
-    start = torch.randn(len(y), scene.latent, generator=rng)
-    z, length = start.clone(), start.norm(dim=1, keepdim=True)
-    wanted = wanted_margins(len(y), options.band, rng)
+
+    def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        return walk(scene, z, own, wanted, options)
+
+    return from_latents(scene, "latent_walk", y, options, rng, move)
+
+
+def walk(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions) -> Tensor:
+    """Follow the margin's slope until it has passed the wanted value, then close in between the last two points.
+
+    A step goes as far as the wanted margin is by the slope, as DeepFool's does (Moosavi-Dezfooli et al. 2016,
+    arXiv:1511.04599), but no further than `step_size`; so it needs no schedule.
+
+    Args:
+        z: latents, float (N, Z).
+        y: their labels, int64 (N,).
+        wanted: margins, float (N,).
+
+    Returns:
+        Latents of the same lengths, float (N, Z).
+    """
+    tolerance = TOLERANCE * options.band
+    before, after, gaps = z.clone(), z.clone(), torch.full((2, len(y)), torch.nan)
     walking = torch.arange(len(y))
-    for step in range(options.steps):
-        gap, gradient = _gap(scene, z[walking], y[walking], wanted[walking])
-        on = gap > 0.1 * options.band
-        walking, gradient = walking[on], gradient[on]
+    for _ in range(options.steps):
+        gap, way, slope = _look(scene, after[walking], y[walking], wanted[walking], options.realism)
+        gaps[1, walking] = gap
+        on = (gap.abs() > tolerance) & ~(gap * gaps[0, walking] < 0)
+        walking = walking[on]
         if not len(walking):
             break
-        stride = options.step_size * length[walking] * (1 - step / options.steps)
-        moved = z[walking] - stride * torch.nn.functional.normalize(gradient, dim=1)
-        z[walking] = torch.nn.functional.normalize(moved, dim=1) * length[walking]
-    with torch.no_grad():
-        images, starts = scene.generator(z, y), scene.generator(start, y)
-    return propose(scene, "latent_walk", y, images=images, starts=starts, parents=[()] * len(y))
+        before[walking], gaps[0, walking] = after[walking], gap[on]
+        angle = (OVERSHOOT * gap.abs() / slope)[on] / z[walking].norm(dim=1)
+        after[walking] = turn(after[walking], way[on], angle.clamp_max(options.step_size))
+
+    def gap_at(place: Tensor, rows: Tensor) -> Tensor:
+        images = scene.generator(slerp(before[rows], after[rows], place), y[rows])
+        return margins_of(scene.model(images), y[rows]) - wanted[rows]
+
+    found = close_in(gap_at, torch.zeros(len(y)), torch.ones(len(y)), gaps, tolerance=tolerance)
+    return slerp(before, after, found)
 
 
-def _gap(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+def _look(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, realism: float) -> tuple[Tensor, Tensor, Tensor]:
+    """How far the margin is above the wanted one, float (N,); the way there, float (N, Z); how steep, float (N,)."""
     with torch.enable_grad():
         z = z.detach().requires_grad_(True)
-        gap = (margins_of(scene.model(scene.generator(z, y)), y) - wanted).abs()
-        (gradient,) = torch.autograd.grad(gap.sum(), z)
-    return gap.detach(), gradient
+        images = scene.generator(z, y)
+        gap = margins_of(scene.model(images), y) - wanted
+        (gradient,) = torch.autograd.grad(gap.sum(), z, retain_graph=realism > 0)
+        score = scene.realism_of(images, y) if realism else None
+        (climb,) = torch.autograd.grad(score.sum(), z) if score is not None else (None,)
+    gap, slope = gap.detach(), tangent(gradient, z.detach())
+    way = F.normalize(-gap.sign()[:, None] * slope, dim=1)
+    if score is not None and climb is not None:
+        below = score.detach() < scene.realism_floor(realism)
+        way = torch.where(below[:, None], _uphill(way, tangent(climb, z.detach())), way)
+    return gap, way, (way * slope).sum(1).abs() + 1e-12
+
+
+def _uphill(way: Tensor, climb: Tensor) -> Tensor:
+    """The way, float (N, Z), without what leads down the slope `climb`, and half as much up it."""
+    climb = F.normalize(climb, dim=1)
+    down = (way * climb).sum(1, keepdim=True).clamp_max(0)
+    return F.normalize(way + (0.5 - down) * climb, dim=1)

@@ -1,4 +1,4 @@
-"""Attacks real samples and stops where the model's margin has the wanted value."""
+"""Attacks samples and stops where the model's margin has the wanted value."""
 
 from typing import cast
 
@@ -15,17 +15,31 @@ from generators.search import Scene, SearchOptions, keys_of, pick_parents, propo
 
 
 def perturb(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:
-    """Attack a real sample of each label, int64 (N,), then go back along the straight line to the boundary.
+    """Attack a sample of each label, int64 (N,), then go back along the straight line to the boundary.
 
-    The attack gives the direction and the bisection the distance, so that a sample is moved no further from its
-    parent than the boundary asks for.
+    The attack gives the direction and the bisection the distance, so that a sample is moved no further from where it
+    started than the boundary asks for. `options.parents` says what it starts from: a real sample, or one of the
+    generator's, which has no parents.
     """
-    rows = pick_parents(scene.real, y, rng)
-    starts = scene.real.inputs["image"][rows]
+    starts, parents = _starts(scene, y, options, rng)
     step_size = 2.5 * options.epsilon / options.steps
     ball = Ball(epsilon=options.epsilon, norm=options.norm, steps=options.steps, step_size=step_size)
     attack = cast(Attack, plugin(generators.attacks, options.attack))
     ends = attack(scene.model, starts, y, ball, rng)
-    wanted = wanted_margins(len(y), options.band, rng)
+    wanted = wanted_margins(len(y), options.band, rng, options.sides)
     images = bisect_to_margin(scene.model, starts, ends, y, wanted)
-    return propose(scene, "perturb", y, images=images, starts=starts, parents=keys_of(scene.real, rows))
+    return propose(scene, "perturb", y, images=images, starts=starts, parents=parents)
+
+
+def _starts(
+    scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator
+) -> tuple[Tensor, list[tuple[str, ...]]]:
+    rows = pick_parents(scene.real, y, rng)
+    starts, parents = scene.real.inputs["image"][rows], keys_of(scene.real, rows)
+    if options.parents == "real":
+        return starts, parents
+    made = torch.rand(len(y), generator=rng) < (1 if options.parents == "generated" else 0.5)
+    with torch.no_grad():
+        generated = scene.generator(torch.randn(len(y), scene.latent, generator=rng), y)
+    starts = torch.where(made[:, None, None, None], generated, starts)
+    return starts, [() if free else keys for free, keys in zip(made.tolist(), parents, strict=True)]

@@ -16,6 +16,7 @@ import pipelines.recipes
 from data.errors import WrongUse
 from data.plugins import plugin
 from data.sources import SourceOptions
+from generators.balls import Ball
 from generators.gan import GanOptions
 from generators.search import SearchOptions
 from pipelines.training.audit.options import AuditOptions
@@ -23,7 +24,9 @@ from pipelines.training.evaluation.robustness import EvaluationOptions
 from pipelines.training.fitting.fit import FitOptions
 from pipelines.training.fitting.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, Threshold, default_checks, known_plugins
+from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.opening import ModelOptions
+from pipelines.training.rounds.options import RoundsOptions
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,27 @@ class Recipe:
     source: SourceOptions = field(default_factory=SourceOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     """The model to harden, where it is brought instead of trained."""
-    training: FitOptions = field(default_factory=FitOptions)
-    """Of the model to harden and of every arm alike."""
+    training: FitOptions = field(default_factory=lambda: FitOptions(ball=Ball(epsilon=0.18, step_size=0.045), ramp=0.2))
+    """Of the model to harden and of every arm alike; in a ball half as wide again as the one to withstand, which gains
+    more than any kind of shards: docs/uplift.md."""
     generator: GanOptions = field(default_factory=GanOptions)
     judges: JudgeOptions = field(default_factory=JudgeOptions)
     search: SearchOptions = field(default_factory=SearchOptions)
     checks: dict[str, Threshold] = field(default_factory=default_checks)
     """Check -> its threshold, or `auto`, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
+    mixing: MixOptions = field(default_factory=MixOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
+    rounds: RoundsOptions = field(default_factory=RoundsOptions)
 
     def __post_init__(self) -> None:
+        if self.rounds.count and self.model.path:
+            raise ValueError(
+                f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
+                "trainer on `hardshard build --model`, export it, and build again"
+            )
         known_plugins(self.search, self.checks)
 
 
@@ -110,8 +122,8 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix or a list of checks may gain an entry; anything else must be there already.
-    unknown = name not in place and folders not in (["search", "mix"], ["checks"])
+    # A mix, the checks and the quotas may gain an entry; anything else must be there already.
+    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["quotas"])
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

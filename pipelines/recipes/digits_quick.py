@@ -11,7 +11,7 @@ _brief = FitOptions(steps=150)
 digits_quick = replace(
     DEFAULT,
     name="digits_quick",
-    training=_brief,
+    training=replace(DEFAULT.training, steps=150),
     generator=replace(DEFAULT.generator, steps=200),
     judges=JudgeOptions(fit=_brief),
     checks={**DEFAULT.checks, "agreement": 0.3},  # judges this short of training are sure of nothing

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -18,11 +18,14 @@ from data.drafts import DraftRecord, Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
 from data.sources import SourceOptions
-from generators.checks import Check, hear
+from generators.balls import Ball
+from generators.checks import Check, Evidence, hear, press
+from generators.margins import Model
 from generators.search import Search, SearchOptions, plain_mix
 from pipelines.training.pages.previews import write_previews
-from pipelines.training.participants import scene_of, witnesses_of
+from pipelines.training.participants import scene_of, taken, witnesses_of
 from pipelines.training.progress import report
+from pipelines.training.quotas import Balance, Quotas, quotas_of
 
 SPLIT = "train"
 AT_ONCE = 256
@@ -43,6 +46,12 @@ class ShardOptions:
     """Tasks among which the candidates are divided."""
     attempts: int = 3000
     """Candidates of each part."""
+    balance: Balance = "even"
+    """Classes: `even` tries all alike, and keeps what passes; `fill` makes real and kept samples together even, thin
+    classes first; `source` keeps them in proportion to the real ones."""
+    quotas: dict[str, float] = field(default_factory=dict)
+    """Class, by name or number -> its share of what is kept (with `fill`: of real and kept together); `balance` rules
+    the other classes."""
     url: str = ""
     """Where the set is put: a folder or a URL as s3://bucket/folder; empty for the run's own folder."""
     softness: float = 2.4
@@ -58,6 +67,8 @@ class ShardOptions:
             raise ValueError(f"shards.softness must be > 0 and finite, got {self.softness}")
         if not 0 <= self.label_error < 1:
             raise ValueError(f"shards.label_error must lie in [0, 1[, got {self.label_error}")
+        if any(not 0 <= share <= 1 for share in self.quotas.values()) or not sum(self.quotas.values()) < 1 + 1e-6:
+            raise ValueError(f"shards.quotas must be shares >= 0 that sum to at most 1, got {dict(self.quotas)}")
         if self.url.startswith("memory:"):
             raise ValueError(f"shards.url must outlive the process, got {self.url}")
 
@@ -69,7 +80,7 @@ Threshold = float | Literal["auto"]
 
 def default_checks() -> dict[str, Threshold]:
     """The checks and thresholds of the default recipe; each threshold means what its check says."""
-    return {"margin_band": 1.0, "agreement": AUTO, "realism": 0.02, "near_duplicate": 0.5}
+    return {"robust_margin": 0.0, "agreement": AUTO, "realism": 0.02, "near_duplicate": 0.5}
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,12 @@ class DraftRequest:
     checks: Mapping[str, float] = field(default_factory=dict)
     softness: float = 1.0
     """Temperature of the soft labels."""
+    attacked: str = ""
+    """The attacked model's file within the run; empty for the run's own model."""
+    parts: int = 1
+    """Drafts of the set."""
+    balance: Balance = "even"
+    quotas: Mapping[str, float] = field(default_factory=dict)
 
 
 def preview_file(set_name: str, number: int) -> str:
@@ -109,23 +126,47 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 
 
 def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
-    scene = scene_of(request.run, request.source)
+    ensemble, folds = request.search.ensemble, request.folds
+    scene = scene_of(request.run, request.source, request.attacked, ensemble=ensemble, folds=folds)
     witnesses = witnesses_of(request.run, request.source, request.folds)
+    names = taken(request.run).summary.class_names
+    quotas = quotas_of(scene.real, names, request.balance, request.quotas, request.parts)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
     done = 0
-    counts = plain_mix(request.search.mix, request.attempts)
-    for name, count in counts.items():
-        if not count:
+    for name, y in _wanted(request, scene.real, quotas, rng):
+        candidates = cast(Search, plugin(generators.search, name))(scene, y, request.search, rng)
+        evidence = pressed(hear(witnesses, candidates.batch), scene.model, candidates, request.search, request.checks)
+        verdict = reduce(and_, (check(candidates, evidence, limit) for check, limit in checks), everything(candidates))
+        if quotas is not None:
+            quotas.note(y, verdict.accepted)
+        yield Judged(candidates, verdict, evidence.softened(request.softness))
+        done += len(y)
+        report(f"{request.set_name} {request.number}", done, request.attempts)
+
+
+def pressed(
+    evidence: Evidence, model: Model, candidates: Candidates, search: SearchOptions, checks: Mapping[str, object]
+) -> Evidence:
+    """The evidence, with margins under attack where a check asks for them: PGD-7 within `search.epsilon`."""
+    if "robust_margin" not in checks:
+        return evidence
+    ball = Ball(search.epsilon, search.norm, steps=7, step_size=2.5 * search.epsilon / 7, random_start=False)
+    return replace(evidence, robust_margins=press(model, candidates, ball, torch.Generator()))
+
+
+def _wanted(
+    request: DraftRequest, real: Batch, quotas: Quotas | None, rng: torch.Generator
+) -> Iterator[tuple[str, Tensor]]:
+    """Search after search, the labels that it is to look for at once, int64 (N,)."""
+    left = request.attempts
+    for name, count in plain_mix(request.search.mix, request.attempts).items():
+        if quotas is None:
+            yield from ((name, y) for y in torch.split(balanced_labels(real, count, rng), AT_ONCE) if count)
             continue
-        search = cast(Search, plugin(generators.search, name))
-        for y in torch.split(balanced_labels(scene.real, count, rng), AT_ONCE):
-            candidates = search(scene, y, request.search, rng)
-            evidence = hear(witnesses, candidates.batch)
-            verdicts = [check(candidates, evidence, limit) for check, limit in checks]
-            soft_labels = evidence.softened(request.softness)
-            yield Judged(candidates, reduce(and_, verdicts, everything(candidates)), soft_labels)
-            done += len(y)
-            report(f"{request.set_name} {request.number}", done, request.attempts)
+        for start in range(0, count, AT_ONCE):
+            size = min(AT_ONCE, count - start)
+            yield name, quotas.labels(size, left, rng)
+            left -= size
 
 
 def everything(candidates: Candidates) -> Verdict:

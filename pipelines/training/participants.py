@@ -11,12 +11,14 @@ from data.records import Batch
 from data.sources import Part, SourceOptions
 from data.taken import Taken, open_taken
 from generators.checks import Witnesses
+from generators.ensembles import joint
 from generators.margins import Model
 from generators.networks import Discriminator, GanShape, Generator
 from generators.search import Scene
 from pipelines.training.models import checkpoints
 from pipelines.training.models.brought import is_brought, open_brought
 from pipelines.training.models.classifier import ClassifierShape, load_classifier
+from pipelines.training.models.opening import ModelOptions, open_model
 
 MODEL = "model.safetensors"
 GENERATOR = "generator.safetensors"
@@ -90,10 +92,45 @@ def model_of(run: Path) -> Model:
     return open_brought(run, taken(run).summary) if is_brought(run) else load_classifier(run / MODEL)
 
 
-def scene_of(run: Path, source: SourceOptions) -> Scene:
-    """What a search may draw on: the run's model and generator, and the training samples."""
-    generator, _ = load_gan(run / GENERATOR)
-    return Scene(model_of(run), generator, generator.shape.latent, samples(run, "train", source))
+def scene_of(run: Path, source: SourceOptions, attacked: str = "", *, ensemble: str = "", folds: int = 0) -> Scene:
+    """What a search may draw on: the attacked model, the generator, the training samples, and judges for mining.
+
+    Args:
+        run: the run's folder.
+        source: which samples are labelled.
+        attacked: the attacked model's file within the run; empty for the run's own model.
+        ensemble: names of models to attack together with that one, see `SearchOptions.ensemble`.
+        folds: how many judges the run has.
+
+    Raises:
+        Damaged: a checkpoint is unreadable.
+        WrongUse: a model of the ensemble does not suit the samples.
+    """
+    generator, discriminator = load_gan(run / GENERATOR)
+    model = load_classifier(run / attacked) if attacked else model_of(run)
+    more = [_other_model(run, file) for file in ensemble_files(run, ensemble)]
+    model = joint([model, *more]) if more else model
+    judges = [load_classifier(run / judge_file(fold)) for fold in range(folds)]
+    return Scene(model, generator, generator.shape.latent, samples(run, "train", source), discriminator, judges)
+
+
+def ensemble_files(run: Path, names: str) -> list[Path]:
+    """The files that `SearchOptions.ensemble` names; one that is not absolute lies in the run's folder.
+
+    Raises:
+        WrongUse: one of them is not there.
+    """
+    files = [run / name.strip() for name in names.split(",") if name.strip()]
+    if missing := [str(file) for file in files if not file.is_file()]:
+        raise WrongUse(f"search.ensemble names {', '.join(missing)}, which is not there")
+    return files
+
+
+def _other_model(run: Path, file: Path) -> Model:
+    if file.suffix == ".pt2":
+        summary = taken(run).summary
+        return open_model(ModelOptions(path=str(file)), summary.shape, summary.class_names)
+    return load_classifier(file)
 
 
 def witnesses_of(run: Path, source: SourceOptions, folds: int) -> Witnesses:

@@ -19,11 +19,11 @@ from generators.planting import Planted, plant
 from generators.search import Scene, Search, SearchOptions
 from generators.thresholds import choose
 from pipelines.recipes import Recipe
-from pipelines.training.materialise import AT_ONCE, AUTO, balanced_labels, draft_rng
+from pipelines.training.materialise import AT_ONCE, AUTO, balanced_labels, draft_rng, pressed
 from pipelines.training.participants import samples, scene_of, witnesses_of
 from pipelines.training.progress import report
 
-SEARCHES = ("perturb", "interpolate")
+SEARCHES = ("perturb", "pixel_interpolate")
 """The searches whose candidates' truth their parents tell."""
 ATTEMPTS = 2560
 """Candidates of each search."""
@@ -43,9 +43,7 @@ class Trial:
 
     def rows(self, chosen: Tensor) -> "Trial":
         """Those at `chosen`, bool (N,)."""
-        heard = self.evidence
-        some = Evidence(heard.probabilities[:, chosen], heard.realism[chosen], heard.closeness[chosen])
-        return Trial(self.candidates.rows(chosen.nonzero()[:, 0]), some, self.right[chosen])
+        return Trial(self.candidates.rows(chosen.nonzero()[:, 0]), self.evidence.rows(chosen), self.right[chosen])
 
 
 def choose_thresholds(recipe: Recipe, run: Path) -> dict[str, object]:
@@ -78,7 +76,8 @@ def planted(recipe: Recipe, run: Path, part: Part = "validation") -> Trial:
     no radius, within the search's own.
     """
     held_out = samples(run, part, recipe.source)
-    scene = replace(scene_of(run, recipe.source), real=held_out)
+    scene = scene_of(run, recipe.source, ensemble=recipe.search.ensemble, folds=recipe.judges.folds)
+    scene = replace(scene, real=held_out)
     ball, rng = recipe.training.ball, draft_rng(recipe.seed, THRESHOLDS, 0)
     options = replace(recipe.search, epsilon=ball.epsilon, norm=ball.norm) if ball.epsilon else recipe.search
     groups = [group for name in SEARCHES for group in _planted_by(name, scene, options, rng)]
@@ -89,7 +88,9 @@ def planted(recipe: Recipe, run: Path, part: Part = "validation") -> Trial:
         torch.cat([one.realism for one in heard]),
         torch.cat([one.closeness for one in heard]),
     )
-    return Trial(_joined([group.candidates for group in groups]), evidence, torch.cat([g.right for g in groups]))
+    candidates = _joined([group.candidates for group in groups])
+    evidence = pressed(evidence, scene.model, candidates, options, recipe.checks)
+    return Trial(candidates, evidence, torch.cat([group.right for group in groups]))
 
 
 def _planted_by(name: str, scene: Scene, options: SearchOptions, rng: torch.Generator) -> list[Planted]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from data.drafts import DraftRecord, draft_files
+from data.files import sha256_of
 from data.packing import About, Plan, finish, pack_shard, plan
 from data.runs import Facts, Run, StageRecord
 from data.shards import open_for_writing
@@ -16,7 +17,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of
-from pipelines.training.participants import taken
+from pipelines.training.participants import ensemble_files, taken
 from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
@@ -34,6 +35,8 @@ class SetOptions:
         count: how many shards.
         mix: search -> share.
         checks: check -> threshold.
+        attacked: the stage whose model is attacked, and its file within the run; empty for the run's own model.
+        round: 0 for a set that belongs to none; drafts, and so sample keys, are numbered from it.
     """
 
     folder: str
@@ -43,6 +46,13 @@ class SetOptions:
     count: int
     mix: Mapping[str, float]
     checks: Mapping[str, float]
+    attacked: tuple[str, str] = ("", "")
+    round: int = 0
+
+    @property
+    def drafts(self) -> range:
+        """The numbers of its drafts."""
+        return range(self.round, self.round + self.parts)
 
 
 def hard_set(recipe: Recipe, run: Run) -> SetOptions:
@@ -89,10 +99,16 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
         softness=recipe.shards.softness,
+        attacked=options.attacked[1],
+        parts=options.parts,
+        balance=recipe.shards.balance,
+        quotas=recipe.shards.quotas,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
-    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe)), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder, "softness": request.softness}
+    depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
+    depends |= {"attempts": options.attempts, "set": options.folder, **_classes_of(request)}
+    depends |= {"softness": request.softness}
+    depends |= {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
@@ -101,6 +117,13 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         return asdict(record), seconds
 
     return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+
+
+def _classes_of(request: DraftRequest) -> dict[str, object]:
+    """What else a draft depends on that does not try all classes evenly."""
+    if request.balance == "even" and not request.quotas:
+        return {}
+    return {"parts": request.parts, "balance": request.balance, "quotas": dict(request.quotas)}
 
 
 def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
@@ -147,9 +170,9 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     return index(recipe, run, options)
 
 
-def participants(recipe: Recipe) -> list[str]:
-    """The stages whose networks take part in making a sample."""
-    return ["model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
+def participants(recipe: Recipe, attacked: str = "") -> list[str]:
+    """The stages whose networks take part in making a sample; `attacked` unless it is the run's own model."""
+    return [attacked or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 
 def _stage(options: SetOptions, name: str) -> str:
@@ -157,7 +180,7 @@ def _stage(options: SetOptions, name: str) -> str:
 
 
 def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
-    return made_by(run, [_stage(options, f"draft-{number}") for number in range(options.parts)])
+    return made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
 
 
 def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
@@ -188,7 +211,7 @@ def _plan(packing: Packing) -> Plan:
 
 
 def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
-    drafts = [run.record(_stage(options, f"draft-{number}")) for number in range(options.parts)]
+    drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
     return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
 
@@ -205,8 +228,11 @@ def commit_set(
     store = Store(options.url)
     summary = taken(run.folder).summary
     about = About(recipe.name, summary.class_names, {"image": summary.shape})
-    digests = {stage: run.record(stage).digest for stage in participants(recipe)}
-    finished = finish(packing.plan, shards, store, about, {"seed": recipe.seed, "round": 0, "made_by": digests})
+    digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
+    if attacked := options.attacked[1]:
+        digests[attacked] = sha256_of(run.path(attacked))
+    more = {"seed": recipe.seed, "round": options.round, "made_by": digests}
+    finished = finish(packing.plan, shards, store, about, more)
     manifests = [manifest.name for manifest in finished.manifests]
     return {
         "samples": finished.facts["samples"],

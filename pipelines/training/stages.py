@@ -17,8 +17,9 @@ from data.sources import fingerprint_of
 from data.taken import must_suffice
 from pipelines.recipes import Recipe
 from pipelines.training import work
-from pipelines.training.arms import ARMS, set_url
+from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.evaluation.robustness import judge_robustness
+from pipelines.training.mixes import MixOptions
 from pipelines.training.models.brought import files_of
 from pipelines.training.models.opening import digest_of_model
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
@@ -99,24 +100,32 @@ def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     made_from = [folder] if folder else []  # the stage of a set has its folder's name
     depends = {**depends_on(recipe, run, "source", "training"), **made_by(run, made_from), "arm": name, "seed": seed}
     pool = set_url(recipe, run.folder, folder) if folder else ""
-    todo = partial(in_worker, work.fit_arm, recipe, run.folder, pool, seed, out)
+    mixing = recipe.mixing if folder == SHARDS and recipe.mixing != MixOptions() else None
+    if mixing:
+        depends["mixing"] = asdict(mixing)
+    todo = partial(in_worker, work.fit_arm, recipe, run.folder, pool, seed, out, mixing)
     return run.stage(f"arm-{name}-{seed}", depends, [out], todo)
 
 
 def accuracy(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:
     """Clean and robust accuracy of one arm's classifier; transfer is tried from the judges and the examiner."""
-    path = f"arms/{name}-{seed}.safetensors"
+    return accuracy_of(recipe, run, f"arm-{name}-{seed}", f"arms/{name}-{seed}.safetensors")
+
+
+def accuracy_of(recipe: Recipe, run: Run, stage: str, path: str) -> StageRecord:
+    """Clean and robust accuracy of the classifier that a stage left in a file of the run."""
+    name = stage.removeprefix("arm-")
     apart = [*(f"judge-{fold}" for fold in range(recipe.judges.folds)), "examiner"]
-    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [f"arm-{name}-{seed}", *apart])}
+    depends = {**depends_on(recipe, run, "source", "evaluation"), **made_by(run, [stage, *apart])}
     surrogates = [f"{other}.safetensors" for other in apart]
 
     def measure() -> tuple[Facts, float]:
         found, seconds = in_worker(
-            judge_robustness, run.folder, path, surrogates, recipe.source, recipe.evaluation, f"attack {name}-{seed}"
+            judge_robustness, run.folder, path, surrogates, recipe.source, recipe.evaluation, f"attack {name}"
         )
         return asdict(found), seconds
 
-    return run.stage(f"accuracy-{name}-{seed}", depends, [], measure)
+    return run.stage(f"accuracy-{name}", depends, [], measure)
 
 
 def brought_accuracy(recipe: Recipe, run: Run) -> StageRecord:

@@ -19,6 +19,7 @@ from pipelines.training.fitting.fit import fit
 from pipelines.training.fitting.judges import fit_examiner, fit_judge
 from pipelines.training.fitting.underway import Checkpoint
 from pipelines.training.materialise import balanced_labels, draft_rng
+from pipelines.training.mixes import MixOptions
 from pipelines.training.models import brought, checkpoints
 from pipelines.training.models.classifier import ClassifierShape, load_classifier, save_classifier
 from pipelines.training.models.opening import description_of
@@ -51,11 +52,19 @@ def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
     return asdict(summary)
 
 
-def fit_arm(recipe: Recipe, run: Path, pool: str, seed: int, out: str) -> dict[str, object]:
-    """Train a classifier on the real samples and, unless `pool` is empty, on the shard set at that URL."""
+def fit_arm(
+    recipe: Recipe, run: Path, pool: str, seed: int, out: str, mixing: MixOptions | None = None
+) -> dict[str, object]:
+    """Train a classifier on the real samples and, unless `pool` is empty, on the shard set at that URL.
+
+    Args:
+        mixing: what is taken of the set; None takes it whole, with its soft labels.
+    """
     real, shape = real_pool(run, "train", recipe.source)
     options = recipe.training
-    synthetic = read_pool(pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
+    chosen = mixing or MixOptions()
+    no_pool = Pool(real.images[:1], real.soft_labels[:1])
+    synthetic = read_pool(pool, band=chosen.band, labels=chosen.labels) if pool else no_pool
     share = options.synthetic_share if pool else 0.0
     batches = MixedBatches(real, synthetic, share, options.batch_size, seed)
     held_out = samples(run, "validation", recipe.source) if options.watch.every else None

@@ -12,10 +12,7 @@ NEAREST = ("cw", "deepfool", "fab")
 """Those that look for the nearest error instead of using the ball up."""
 ABSENT = [("cw", "linf")]
 CASES = [
-    (name, norm)
-    for name in plugin_names(generators.attacks)
-    for norm in ("linf", "l2")
-    if (name, norm) not in ABSENT
+    (name, norm) for name in plugin_names(generators.attacks) for norm in ("linf", "l2") if (name, norm) not in ABSENT
 ]
 
 every_attack = pytest.mark.parametrize(("name", "norm"), CASES)

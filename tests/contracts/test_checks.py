@@ -7,7 +7,8 @@ import torch
 
 import generators.checks
 from data.plugins import plugin, plugin_names
-from generators.checks import Evidence, Witnesses, hear
+from generators.balls import Ball
+from generators.checks import Evidence, Witnesses, hear, press
 from generators.margins import margins_of
 
 
@@ -17,7 +18,8 @@ def evidence(candidates):
     right = torch.tensor([0.9, 0.1, 0.5, 0.9, 0.9, 0.9, 0.9, 0.9])
     y = candidates.batch.labels
     probabilities = torch.stack([torch.where(y == k, right, 1 - right) for k in (0, 1)], 1)
-    return Evidence(probabilities.repeat(3, 1, 1), torch.linspace(0, 1, 8), torch.linspace(0, 2, 8))
+    spread = torch.linspace(0, 1, 8)
+    return Evidence(probabilities.repeat(3, 1, 1), spread, 2 * spread, 2 * spread - 1)
 
 
 @pytest.mark.parametrize("name", plugin_names(generators.checks))
@@ -36,6 +38,7 @@ def test_it_gives_every_candidate_a_reason_of_its_own_name_or_none_and_a_score(n
         ("realism", 0.5, [False, False, False, False, True, True, True, True]),
         ("near_duplicate", 0.5, [False, False, True, True, True, True, True, True]),
         ("distance", 0.6, [True, True, True, False, False, False, False, False]),
+        ("robust_margin", 0.0, [True, True, True, True, False, False, False, False]),
         ("confidence", 0.6, [True, False, False, True, True, True, True, True]),
     ],
 )
@@ -43,6 +46,29 @@ def test_it_refuses_what_it_is_there_for(name, threshold, accepted, candidates, 
     verdict = plugin(generators.checks, name)(candidates, evidence, threshold)
 
     assert verdict.accepted.tolist() == accepted
+
+
+def test_the_margin_under_attack_is_that_of_the_worst_point_of_the_ball(candidates, half_plane):
+    ball = Ball(0.1, steps=3, step_size=0.1, random_start=False)
+
+    found = press(half_plane, candidates, ball, torch.Generator())
+
+    within_reach = torch.minimum(torch.tensor(0.1), _room(candidates))
+    clean = margins_of(half_plane(candidates.batch.inputs["image"]), candidates.batch.labels)
+    assert torch.allclose(found, clean - 20 * within_reach, atol=1e-3)
+
+
+def _room(candidates):
+    """How far the first pixel can go to the wrong side before it leaves [0, 1]."""
+    first = candidates.batch.inputs["image"].flatten(1)[:, 0]
+    return torch.where(candidates.batch.labels == 0, 1 - first, first)
+
+
+def test_margins_under_attack_that_nobody_measured_are_an_error(candidates, evidence):
+    unasked = replace(evidence, robust_margins=torch.empty(0))
+
+    with pytest.raises(ValueError, match="needs a margin under attack for each of 8 candidates"):
+        plugin(generators.checks, "robust_margin")(candidates, unasked, 0.0)
 
 
 def test_a_margin_that_is_no_number_is_refused(candidates, evidence):

@@ -1,5 +1,7 @@
 """Every file of generators/search keeps the promises of the folder."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from generators.search import SearchOptions
 from generators.search.perturb import perturb
 
 OPTIONS = SearchOptions(band=2.0, epsilon=0.5)
-HARD = ("interpolate", "latent_walk", "perturb")
+HARD = ("interpolate", "latent_square", "latent_walk", "perturb", "pixel_interpolate")
 
 every = pytest.mark.parametrize("name", plugin_names(generators.search))
 hard = pytest.mark.parametrize("name", HARD)
@@ -90,6 +92,16 @@ def test_perturb_stays_within_its_ball(scene):
     assert (found.batch.inputs["image"] - found.starts["image"]).abs().max() <= OPTIONS.epsilon + 1 / 255
 
 
+def test_adversarial_goes_to_the_worst_point_of_its_ball(scene):
+    found = found_by("adversarial", scene)
+
+    # Only the first pixel counts, and its gradient never turns: it moves by the whole radius, away from its class.
+    moved = (found.batch.inputs["image"] - found.starts["image"])[:, 0, 0, 0]
+    away = torch.where(found.batch.labels == 0, 1.0, -1.0)
+    assert torch.allclose(moved, away * OPTIONS.epsilon, atol=1 / 255)
+    assert (found.margins < found.margins_before).all()
+
+
 def test_a_class_without_real_samples_is_refused(scene):
     with pytest.raises(ValueError, match=r"no real sample to start from for labels \[7\]"):
         plugin(generators.search, "perturb")(scene, torch.tensor([7]), OPTIONS, torch.Generator())
@@ -103,3 +115,58 @@ def test_perturb_finds_hard_samples_with_any_attack(attack, scene):
     found = perturb(scene, torch.arange(40) % 2, options, torch.Generator().manual_seed(0))
 
     assert (found.margins.abs() <= options.band).float().mean() > 0.9
+
+
+def test_perturb_starts_from_the_generator_on_request(scene):
+    y = torch.arange(100) % 2
+
+    found = {
+        parents: perturb(scene, y, SearchOptions(parents=parents), torch.Generator().manual_seed(0))
+        for parents in ("real", "generated", "both")
+    }
+
+    orphans = {parents: sum(not one for one in some.parents) for parents, some in found.items()}
+    assert orphans["real"] == 0
+    assert orphans["generated"] == 100
+    assert 30 < orphans["both"] < 70
+
+
+class WithoutGradients(torch.autograd.Function):
+    """The identity, until somebody asks for a gradient."""
+
+    @staticmethod
+    def forward(_, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(*_):
+        raise AssertionError("this model has no gradients")
+
+
+def test_latent_square_needs_no_gradient_of_the_model(scene):
+    blind = replace(scene, model=lambda x: scene.model(WithoutGradients.apply(x)))
+
+    found = found_by("latent_square", blind)
+
+    assert (found.margins.abs() <= OPTIONS.band).float().mean() > 0.9
+    with pytest.raises(AssertionError, match="no gradients"):
+        found_by("latent_walk", blind)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sides", "left"), ("way", "up"), ("parents", "none"), ("realism", 1.0), ("restarts", 0), ("beyond", -1.0)],
+)
+def test_an_option_out_of_range_is_refused_with_its_value(field, value):
+    with pytest.raises(ValueError, match=f"search.{field} must .* got {value}"):
+        SearchOptions(**{field: value})
+
+
+@hard
+@pytest.mark.parametrize(("sides", "sign"), [("right", 1), ("wrong", -1)])
+def test_it_aims_at_one_side_of_the_boundary_on_request(name, sides, sign, scene):
+    options = replace(OPTIONS, sides=sides)
+
+    found = plugin(generators.search, name)(scene, torch.arange(40) % 2, options, torch.Generator().manual_seed(0))
+
+    assert (found.margins * sign > -0.1).float().mean() > 0.9

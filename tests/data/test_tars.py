@@ -40,8 +40,11 @@ def test_members_are_found_where_they_lie():
     packed = pack(SAMPLES)
 
     assert contents(packed.content) == list(map(Member, packed.names, packed.offsets, packed.sizes))
-    assert all(packed.content[m.offset : m.offset + m.size] == dict(SAMPLES)[m.name.split(".")[0]]["png"]
-               for m in contents(packed.content) if m.name.endswith(".png"))
+    assert all(
+        packed.content[m.offset : m.offset + m.size] == dict(SAMPLES)[m.name.split(".")[0]]["png"]
+        for m in contents(packed.content)
+        if m.name.endswith(".png")
+    )
 
 
 def test_a_member_of_zeros_alone_is_no_end():

@@ -109,7 +109,8 @@ def runs_of(environment: dict[str, str], deployment: str) -> list[dict]:
 def test_every_flow_has_a_deployment_and_the_nightly_schedule_is_paused(deployed):
     deployments = {found["name"]: found for found in api(deployed, "deployments/filter", {})}
 
-    flows = {"nightly", "shards-only", "model", "generator", "shards", "robust", "evaluation", "audit"}
+    flows = {"nightly", "shards-only", "model", "generator", "shards", "rounds", "robust", "evaluation", "audit"}
+    flows |= {"uplift"}
     assert set(deployments) == flows
     assert [schedule["active"] for schedule in deployments["nightly"]["schedules"]] == [False]
 

@@ -1,5 +1,6 @@
 """One draft from networks on disk, untrained: how it is made does not depend on how good they are."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from generators.networks import GanShape
 from generators.search import SearchOptions, plain_mix
 from pipelines.training.materialise import DraftRequest, build_draft, preview_file
 from pipelines.training.models import checkpoints
-from pipelines.training.models.classifier import Classifier, ClassifierShape, save_classifier
+from pipelines.training.models.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of, margins_of_set
 from pipelines.training.pages.previews import read_previews
-from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file
+from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file, scene_of
 
 SHAPE = ClassifierShape(channels=1, height=8, width=8, classes=10, features=4)
 GAN = GanShape(channels=1, height=8, width=8, classes=10, latent=4, features=4, discriminator_features=8)
@@ -95,7 +96,7 @@ def test_candidates_are_counted_by_their_distance_from_the_boundary(run):
 
     attempted = {search: sum(band["attempted"] for band in found) for search, found in bands.items()}
     assert attempted == plain_mix(SearchOptions().mix, 60)
-    assert [band["to"] for band in bands["perturb"]] == ["0.25", "1", "3", "10", "inf"]
+    assert all([band["to"] for band in found] == ["0.25", "1", "3", "10", "inf"] for found in bands.values())
     assert sum(found[0]["kept"] for found in bands.values()) == record.samples
     assert all(band["kept"] == 0 for found in bands.values() for band in found[1:])
 
@@ -166,7 +167,57 @@ def test_shares_are_rounded_to_counts_that_sum_up(total):
     assert all(abs(counts[name] - share * total) < 1 for name, share in {"a": 0.5, "b": 0.3, "c": 0.2}.items())
 
 
+def test_mined_samples_are_kept_though_they_are_copies_and_the_model_is_sure_of_them(run):
+    checks = {"margin_band": 1e-6, "agreement": 0.0, "near_duplicate": 0.5}
+
+    record = build_draft(request(run, search=SearchOptions(mix={"mine": 1.0}), checks=checks))
+
+    funnel = funnel_of(drafts(run), [record.manifest])
+    assert funnel["mine"]["kept"] > 0
+    assert set(funnel["mine"]["refused"]) <= {"agreement"}
+
+
+def test_an_ensemble_moves_the_margins(run):
+    alone, together = (scene_of(run, SOURCE, ensemble=names) for names in ("", f"{EXAMINER},{judge_file(1)}"))
+
+    x = alone.real.inputs["image"]
+    mean = sum(load_classifier(run / name)(x).softmax(1) for name in (MODEL, EXAMINER, judge_file(1))) / 3
+    assert torch.allclose(together.model(x).exp(), mean, atol=1e-6)
+    assert not torch.allclose(alone.model(x).softmax(1), mean, atol=1e-3)
+
+
+def test_an_ensemble_with_a_model_that_is_not_there_is_wrong_use(run):
+    with pytest.raises(WrongUse, match=r"search.ensemble names .*other.safetensors, which is not there"):
+        build_draft(request(run, search=SearchOptions(ensemble="other.safetensors")))
+
+
 def test_a_search_whose_share_is_nothing_is_left_out(run):
     record = build_draft(request(run, search=SearchOptions(mix={"latent_walk": 0.0, "perturb": 1.0}, steps=5)))
 
     assert set(funnel_of(drafts(run), [record.manifest])) == {"perturb"}
+
+
+def test_quotas_rule_the_classes_of_what_is_kept(run):
+    record = build_draft(request(run, attempts=200, checks={}, quotas={"3": 0.6}))
+
+    labels = read_manifest(drafts(run), [record.manifest])["label"].to_pylist()
+
+    assert abs(labels.count(3) - 120) <= 3
+    assert all(abs(labels.count(other) - 80 / 9) <= 3 for other in range(10) if other != 3)
+
+
+def test_a_class_that_is_refused_more_is_tried_more(run):
+    # The untrained model and judges favour some classes, as trained ones do.
+    checks = {"margin_band": 9.0, "agreement": 0.1}
+    plain = build_draft(request(run, attempts=1500, checks=checks))
+    even = read_manifest(drafts(run), [plain.manifest]).to_pylist()
+    steered = build_draft(request(run, number=1, attempts=1500, checks=checks, balance="source"))
+    sourced = read_manifest(drafts(run), [steered.manifest]).to_pylist()
+
+    kept, tried = (Counter(row["label"] for row in even if row["accepted"] or every) for every in (False, True))
+    again = Counter(row["label"] for row in sourced)
+    easiest = max(kept, key=lambda label: kept[label])
+    assert max(tried.values()) - min(tried.values()) <= 3
+    thin = [label for label in tried if 4 * kept[label] < kept[easiest]]
+    assert thin
+    assert all(again[label] > again[easiest] for label in thin)

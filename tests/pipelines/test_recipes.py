@@ -23,11 +23,11 @@ def test_fields_are_replaced_by_dotted_name():
 
 
 def test_a_mix_and_the_checks_may_gain_entries():
-    mix = {"search.mix.latent_walk": "0", "search.mix.perturb": "0", "search.mix.interpolate": "0"}
+    none = {f"search.mix.{name}": "0" for name in DEFAULT.search.mix}
 
-    changed = overridden(DEFAULT, {**mix, "search.mix.mixup": "1", "checks.realism": "0.2"})
+    changed = overridden(DEFAULT, {**none, "search.mix.latent_walk": "1", "checks.realism": "0.2"})
 
-    assert changed.search.mix["mixup"] == 1
+    assert changed.search.mix["latent_walk"] == 1
     assert changed.checks["realism"] == 0.2
 
 

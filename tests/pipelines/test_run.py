@@ -64,7 +64,7 @@ def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     kept = sum(row["kept"] for row in figures["candidates"].values())
     said = " ".join(out.split())
     assert figures["verdict"] in said
-    assert len(figures["arms"]) == 6
+    assert len(figures["arms"]) == 7
     assert all(len(arm["robust"]) == 1 for arm in figures["arms"].values())
     assert {stage["name"] for stage in figures["stages"]} >= {"train_model", "build_shards", "evaluate"}
     assert len(samples) == kept > 0

@@ -9,8 +9,8 @@ from pipelines.training.evaluation.uplift import ArmResult, verdict
 def arm(name: str, robust: float, seeds: int = 5, size: int = 400) -> ArmResult:
     """An arm that is robust on the first share of the samples, for every seed."""
     flags = np.tile(np.arange(size) < robust * size, (seeds, 1))
-    ones = [1.0] * seeds
-    return ArmResult(name, range(seeds), [95.0] * seeds, [100 * robust] * seeds, ones, ones, ones, {}, [], flags)
+    ones, clean = [1.0] * seeds, [95.0] * seeds
+    return ArmResult(name, range(seeds), clean, [100 * robust] * seeds, ones, ones, ones, 1, 1.0, {}, [], flags)
 
 
 def test_the_verdict_says_that_shards_pay_and_names_the_best_other_arm():

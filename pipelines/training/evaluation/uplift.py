@@ -12,6 +12,7 @@ from data.runs import Run
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, BASELINE, OURS
 from pipelines.training.evaluation.statistics import Difference, difference
+from pipelines.training.fitting.cost import GRADIENTS
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class ArmResult:
 
     Attributes:
         clean, robust, corrupted: percent, one a seed; corrupted is the mean over common corruptions and severities.
+        gradients: samples that one training sent forward and backward, attacks included.
+        making_seconds: what its synthetic samples cost: the set, and the networks that made and judged them.
         broken: attack -> samples that it broke of those left standing, over all seeds.
         doubts: why a robust accuracy is not to be trusted, over all seeds; empty when it is.
         flags: bool (S, N): robust on each test sample, by seed.
@@ -32,6 +35,8 @@ class ArmResult:
     corrupted: Sequence[float]
     train_seconds: Sequence[float]
     attack_seconds: Sequence[float]
+    gradients: int
+    making_seconds: float
     broken: Mapping[str, int]
     doubts: Sequence[str]
     flags: np.ndarray
@@ -39,10 +44,27 @@ class ArmResult:
 
 def results_of(recipe: Recipe, run: Run, seeds: int) -> list[ArmResult]:
     """The finished arms, in their order."""
-    return [_result(run, short, arm.name, range(recipe.seed, recipe.seed + seeds)) for short, arm in ARMS.items()]
+    seen = range(recipe.seed, recipe.seed + seeds)
+    return [_result(run, short, seen, making_seconds(recipe, run, short)) for short in ARMS]
 
 
-def _result(run: Run, short: str, name: str, seeds: Sequence[int]) -> ArmResult:
+def making_seconds(recipe: Recipe, run: Run, short: str) -> float:
+    """What an arm's synthetic samples cost: its set, its judges, and the networks that its search asks."""
+    folder, search = ARMS[short].folder, ARMS[short].search
+    if not folder:
+        return 0.0
+    parts, count = (1, 1) if search else (recipe.shards.parts, recipe.shards.count)
+    stages = [f"{folder}/draft-{number}" for number in range(parts)]
+    stages += [folder, *(f"{folder}/shard-{number}" for number in range(count))]
+    stages += [f"judge-{fold}" for fold in range(recipe.judges.folds)]
+    if search in ("", "random_latent"):
+        stages.append("generator")
+    if not search:
+        stages.append("model")
+    return sum(run.record(stage).seconds for stage in stages)
+
+
+def _result(run: Run, short: str, seeds: Sequence[int], making: float) -> ArmResult:
     trained = [run.record(f"arm-{short}-{seed}") for seed in seeds]
     measured = [run.record(f"accuracy-{short}-{seed}") for seed in seeds]
     clean, robust = (np.array([_bits(m.facts[kind]) for m in measured]) for kind in ("clean", "robust"))
@@ -51,13 +73,15 @@ def _result(run: Run, short: str, name: str, seeds: Sequence[int]) -> ArmResult:
         broken.update(cast(Mapping[str, int], one.facts["broken"]))
     doubts = dict.fromkeys(doubt for m in measured for doubt in cast(Sequence[str], m.facts["doubts"]))
     return ArmResult(
-        name,
+        ARMS[short].name,
         list(seeds),
         (100 * clean.mean(1)).tolist(),
         (100 * robust.mean(1)).tolist(),
         [float(np.mean(list(cast(Mapping[str, list[float]], m.facts["corrupted"]).values()))) for m in measured],
         [t.seconds for t in trained],
         [m.seconds for m in measured],
+        int(str(trained[0].facts[GRADIENTS])),
+        making,
         broken,
         list(doubts),
         robust,
@@ -112,6 +136,8 @@ def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:
             "corrupted": [round(value, 3) for value in result.corrupted],
             "seconds": list(result.train_seconds),
             "attack_seconds": list(result.attack_seconds),
+            "gradients": result.gradients,
+            "making_seconds": round(result.making_seconds, 1),
             "broken": dict(result.broken),
             "verdict": "suspicious" if result.doubts else "trusted",
             "doubts": list(result.doubts),

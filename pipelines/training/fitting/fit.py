@@ -16,6 +16,7 @@ from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
+from pipelines.training.fitting.cost import count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
 from pipelines.training.fitting.watch import WatchOptions, look
@@ -92,7 +93,7 @@ class Fitted:
 
     Attributes:
         facts: `kept_step`, whose averaged weights these are; with a watch `looks`, pairs of step and robust accuracy;
-            what the objective noted.
+            what the objective noted; `gradients`, samples that went forward and backward, attacks included.
     """
 
     model: Classifier
@@ -121,16 +122,31 @@ def fit(
     training = begin(sized, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
     if checkpoint is not None:
         checkpoint.restore(training)
-    objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
-    while (step := training.memory.step) < options.steps:
-        x, y = (part.to(options.device) for part in batches(step))
-        loss = _advance(training, objective, x, y, options)
-        if held_out is not None and options.watch.due(step + 1, options.steps):
-            _look(training, held_out, options)
-        if checkpoint is not None and (step + 1) % CHECKPOINT_EVERY == 0:
-            checkpoint.save(training)
-        report(work, step + 1, options.steps, f"loss {loss:.3f}")
+    counting = count_gradients(training.model, training.memory.notes)
+    train_until(options.steps, training, batches, options, work, held_out, checkpoint)
+    counting.remove()
     return _fitted(training)
+
+
+def train_until(
+    step: int,
+    training: Training,
+    batches: Batches,
+    options: FitOptions,
+    work: str,
+    held_out: Batch | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Take a training from where it stands to a step; see `fit`."""
+    objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
+    while (done := training.memory.step) < step:
+        x, y = (part.to(options.device) for part in batches(done))
+        loss = _advance(training, objective, x, y, options)
+        if held_out is not None and options.watch.due(done + 1, options.steps):
+            _look(training, held_out, options)
+        if checkpoint is not None and (done + 1) % CHECKPOINT_EVERY == 0:
+            checkpoint.save(training)
+        report(work, done + 1, step, f"loss {loss:.3f}")
 
 
 def _advance(training: Training, objective: Objective, x: Tensor, y: Tensor, options: FitOptions) -> float:

@@ -22,7 +22,7 @@ class Training:
     model: Classifier
     averaged: Classifier
     optimiser: torch.optim.AdamW
-    schedule: torch.optim.lr_scheduler.OneCycleLR
+    schedule: torch.optim.lr_scheduler.LRScheduler
     memory: Memory
     best: dict[str, Tensor] = field(default_factory=dict)
     """Averaged weights at the best look so far; empty before the first."""
@@ -60,9 +60,16 @@ class Checkpoint:
 
 
 def begin(
-    shape: ClassifierShape, learning_rate: float, weight_decay: float, steps: int, seed: int, device: str
+    shape: ClassifierShape,
+    learning_rate: float,
+    weight_decay: float,
+    steps: int,
+    seed: int,
+    device: str,
+    *,
+    constant: bool = False,
 ) -> Training:
-    """A training at step 0: AdamW under a one-cycle schedule with its peak at a tenth of the steps.
+    """A training at step 0: AdamW under a one-cycle schedule with its peak at a tenth of the steps, or a constant rate.
 
     First weights and draws come from the CPU, so that a seed means the same on any device.
     """
@@ -71,7 +78,11 @@ def begin(
         model = Classifier(shape).to(device)
     averaged = copy.deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=0.1)
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    if constant:
+        schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+    else:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=0.1)
     return Training(model, averaged, optimiser, schedule, Memory(torch.Generator().manual_seed(seed)))
 
 

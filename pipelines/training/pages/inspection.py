@@ -80,11 +80,13 @@ def _show_tables(found: ShardSet, rows: pa.Table) -> None:
 
 def _classes(found: ShardSet, rows: pa.Table) -> Table:
     names: list[str] = list(found.facts["class_names"])  # type: ignore[call-overload]
-    tried, kept = Counter(rows["label"].to_pylist()), Counter(rows.filter(rows["accepted"])["label"].to_pylist())
-    table = Table("class", "attempted", "kept", "", title="\nclasses", title_justify="left", box=None)
-    most = max(kept.values(), default=1)
+    counts = Counter(zip(rows["label"].to_pylist(), rows["reason"].to_pylist(), strict=True))
+    table = Table("class", "attempted", "kept", "", "refused", title="\nclasses", title_justify="left", box=None)
+    most = max((number for (_, reason), number in counts.items() if not reason), default=1)
     for label, name in enumerate(names):
-        table.add_row(name, str(tried[label]), str(kept[label]), "█" * round(30 * kept[label] / most))
+        reasons = Counter({reason: number for (of, reason), number in counts.items() if of == label})
+        refused = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common() if reason)
+        table.add_row(name, str(reasons.total()), str(reasons[""]), "█" * round(30 * reasons[""] / most), refused)
     return table
 
 

@@ -1,5 +1,6 @@
 """The report of a run: report.json for scripts, report.html for people, the same figures in both."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,25 @@ from data.runs import Run
 from data.shards import open_set
 from data.store import Store
 from pipelines.recipes import Recipe
+from pipelines.training import trials
 from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
 from pipelines.training.evaluation import uplift
-from pipelines.training.evaluation.statistics import difference
+from pipelines.training.evaluation.statistics import difference, mcnemar
 from pipelines.training.materialise import AUTO, preview_file
 from pipelines.training.models.brought import measured_told, opinion_told
 from pipelines.training.pages import page
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
 from pipelines.training.planted import THRESHOLDS
+from pipelines.training.rounds import figures as of_rounds
+from pipelines.training.rounds import stages as rounds
 
 
-def write(recipe: Recipe, run: Run, seeds: int) -> Path:
+def write(recipe: Recipe, run: Run, seeds: int, tried: Sequence[trials.Trial] = ()) -> Path:
     """Write both reports; returns the path of report.json.
+
+    Args:
+        tried: mixes that were tried on the validation part before; the recipe's is the best of them.
 
     Raises:
         Damaged: the shard set was altered since it was made.
@@ -28,6 +35,7 @@ def write(recipe: Recipe, run: Run, seeds: int) -> Path:
     """
     results = uplift.results_of(recipe, run, seeds)
     figures = figures_of(recipe, run, seeds, results)
+    figures["mixes"] = trials.as_json(tried, recipe.uplift.samples) if tried else {}
     found = open_set(Store(set_url(recipe, run.folder, SHARDS)))
     previews = read_previews([run.path(preview_file(SHARDS, n)) for n in range(recipe.shards.parts)])
     margins = margins_of_set(found.store, [manifest.name for manifest in found.manifests])
@@ -42,7 +50,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
     """All that the report says, as JSON."""
     kept = run.record(SHARDS)
     ours = next(result for result in results if result.name == OURS)
-    gaps = {r.name: vars(difference(ours.flags, r.flags)) for r in results if r is not ours}
+    gaps = {r.name: _gap(ours, r) for r in results if r is not ours}
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,
@@ -59,8 +67,16 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "brought": _brought(recipe, run),
         "arms": uplift.as_json(results),
         "ours_minus": gaps,
+        "rounds": of_rounds.figures_of(recipe, run),
         "verdict": uplift.verdict(results, recipe),
     }
+
+
+def _gap(ours: uplift.ArmResult, other: uplift.ArmResult) -> dict[str, object]:
+    """Ours minus another arm, in points, and for each seed McNemar's chance of so uneven a split between equals."""
+    pairs = zip(ours.flags, other.flags, strict=True)
+    chances = [round(mcnemar(mine, theirs).chance, 4) for mine, theirs in pairs]
+    return {**vars(difference(ours.flags, other.flags)), "mcnemar": chances}
 
 
 def _brought(recipe: Recipe, run: Run) -> dict[str, Any]:
@@ -88,6 +104,8 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
         + [f"{folder}{part}" for folder in controls for part in ("", "/draft-0", "/shard-0")],
         "evaluate": [f"accuracy-{pair}" for pair in pairs],
     }
+    if recipe.rounds.count:
+        kinds["rounds"] = rounds.stage_names(recipe, run)
     return [
         {"name": name, "seconds": round(sum(run.record(stage).seconds for stage in stages), 1)}
         for name, stages in kinds.items()

@@ -32,14 +32,26 @@ def show_report(path: Path) -> None:
     for line in thresholds_told(figures):
         console.print(line, highlight=False)
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
+    if figures["mixes"]:
+        console.print(_mixes(figures["mixes"]))
+        console.print(f"\n{figures['mixes']['said']} {figures['mixes']['options']}\n", highlight=False, soft_wrap=True)
     console.print(_arms(figures))
-    for name, arm in figures["arms"].items():
-        for doubt in arm["doubts"]:
-            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
+    show_doubts(console, figures["arms"])
+    if figures["rounds"]:
+        console.print(_rounds(figures["rounds"]["made"]))
+        console.print(f"\n{figures['rounds']['said']}", highlight=False, markup=False)
+        show_doubts(console, figures["rounds"]["arms"])
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
     places = {"shards": figures["shards"]["url"], "report": path.with_name("report.html"), "figures": path}
     for name, place in places.items():
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
+
+
+def show_doubts(console: Console, arms: Mapping[str, Any]) -> None:
+    """Why an arm's robust accuracy is not to be trusted, a line a reason."""
+    for name, arm in arms.items():
+        for doubt in arm["doubts"]:
+            console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
 
 
 def show_build(run: Run, url: str) -> None:
@@ -114,14 +126,35 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
     )
 
 
+def _rounds(made: list[dict[str, Any]]) -> Table:
+    columns = ("round", "made against", "fools it, %", "fools the last model, %", "archive", "dropped from it")
+    table = Table(*columns, title="\nrounds", title_justify="left", box=None)
+    for one in made:
+        rates = (f"{100 * one[kind]:.1f}" for kind in ("attack_success", "on_newest"))
+        lists = (" ".join(map(str, one[kind])) for kind in ("archive", "dropped"))
+        table.add_row(str(one["round"]), one["against"][:12], *rates, *lists)
+    return table
+
+
 def _arms(figures: dict[str, Any]) -> Table:
-    columns = ("arm", "clean, %", "corrupted", "robust, %", "ours minus this [95 %]", "training, s")
-    table = Table(*columns, title="arms", title_justify="left", box=None)
+    columns = ("arm", "clean, %", "corrupted", "robust, %", "ours minus this [95 %]")
+    table = Table(*columns, "making, s", "training, s", "gradients", title="arms", title_justify="left", box=None)
     for name in (arm.name for arm in ARMS.values()):
         arm = figures["arms"][name]
         gap = figures["ours_minus"].get(name)
         shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
         seconds = sum(arm["seconds"]) / len(arm["seconds"])
         figures_of_arm = (spread(arm[kind]) for kind in ("clean", "corrupted", "robust"))
-        table.add_row(name, *figures_of_arm, escape(shown), f"{seconds:.0f}", style="bold" if name == OURS else "")
+        cost = (f"{arm['making_seconds']:.0f}", f"{seconds:.0f}", f"{arm['gradients']:,}")
+        table.add_row(name, *figures_of_arm, escape(shown), *cost, style="bold" if name == OURS else "")
+    return table
+
+
+def _mixes(mixes: dict[str, Any]) -> Table:
+    table = Table("mix", "clean, %", "robust, %", "work, s", title="mixes, on the validation part", box=None)
+    table.title_justify = "left"
+    for trial in mixes["trials"]:
+        chosen = trial["said"] == mixes["chosen"]["said"]
+        figures = (spread(trial["clean"]), spread(trial["robust"]), f"{trial['seconds']:.0f}")
+        table.add_row(trial["said"], *figures, style="bold" if chosen else "")
     return table

@@ -1,0 +1,67 @@
+"""Moves latents by random trials, asking the model for its scores alone: for models that give no gradients."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from data.records import Candidates
+from generators.boundary import close_in
+from generators.latents import TOLERANCE, from_latents
+from generators.margins import margins_of
+from generators.search import Scene, SearchOptions
+from generators.sphere import slerp
+
+SHARE = 0.1
+"""Of a latent's numbers, drawn anew in each trial. Four times as many at first leave half as many labels agreed on."""
+
+
+def latent_square(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:
+    """Draw a few of z's numbers anew, keep what is nearer to the wanted margin, and close in once it is passed.
+
+    Square Attack's random search (Andriushchenko et al. 2020, arXiv:1912.00049) in latent space: a tenth
+    of z at a time, its length kept, and nothing but the model's answers decides. It is asked under no_grad.
+
+    Args:
+        y: labels to generate and keep, int64 (N,).
+
+    Returns:
+        N candidates without parents.
+    """
+
+    def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        return _by_trial(scene, z, own, wanted, options, rng)
+
+    return from_latents(scene, "latent_square", y, options, rng, move)
+
+
+@torch.no_grad()
+def _by_trial(
+    scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions, rng: torch.Generator
+) -> Tensor:
+    def gap_of(z: Tensor, rows: Tensor) -> Tensor:
+        return margins_of(scene.model(scene.generator(z, y[rows])), y[rows]) - wanted[rows]
+
+    def gap_at(place: Tensor, rows: Tensor) -> Tensor:
+        return gap_of(slerp(before[rows], after[rows], place), rows)
+
+    every, tolerance, lengths = torch.arange(len(y)), TOLERANCE * options.band, z.norm(dim=1, keepdim=True)
+    before, after, gaps = z.clone(), z.clone(), gap_of(z, every).repeat(2, 1)
+    for _ in range(options.queries):
+        rows = every[(gaps[1].abs() > tolerance) & ~(gaps[0] * gaps[1] < 0)]
+        if not len(rows):
+            break
+        tried = F.normalize(_redrawn(after[rows], rng), dim=1) * lengths[rows]
+        gap = gap_of(tried, rows)
+        better = (gap.abs() < gaps[1, rows].abs()) | (gap * gaps[1, rows] < 0)
+        taken = rows[better]
+        before[taken], gaps[0, taken] = after[taken], gaps[1, taken]
+        after[taken], gaps[1, taken] = tried[better], gap[better]
+    place = close_in(gap_at, torch.zeros(len(y)), torch.ones(len(y)), gaps, tolerance=tolerance)
+    return slerp(before, after, place)
+
+
+def _redrawn(z: Tensor, rng: torch.Generator) -> Tensor:
+    """Float (N, Z) with a SHARE of each row's numbers, one at least, drawn anew."""
+    count = max(1, round(SHARE * z.shape[1]))
+    places = torch.rand(z.shape, generator=rng).argsort(1)[:, :count]
+    return z.scatter(1, places, torch.randn(len(z), count, generator=rng))
