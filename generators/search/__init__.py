@@ -1,8 +1,8 @@
 """Proposes candidates: one file a search, which exports a function of its own name with the signature of `Search`.
 
 `latent_walk`, `latent_square`, `perturb` and `interpolate` look for hard samples, and `pixel_interpolate` as a control
-of the last; `mine` picks real ones. `repeat`, `shift`, `mixup` and `random_latent` do not look at the model at all:
-they make the control arms that hard samples have to beat.
+of the last; `warps` tries several ways to turn and move a real sample; `mine` picks real ones. `repeat`, `shift`,
+`mixup`, `gaussian` and `random_latent` do not look at the model: they make the control arms that those have to beat.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -97,14 +97,14 @@ class DraftRequest:
     source: SourceOptions
     search: SearchOptions
     checks: Mapping[str, float] = field(default_factory=dict)
-    softness: float = 1.0
-    """Temperature of the soft labels."""
     attacked: str = ""
     """The attacked model's file within the run; empty for the run's own model."""
     parts: int = 1
     """Drafts of the set."""
     balance: Balance = "even"
     quotas: Mapping[str, float] = field(default_factory=dict)
+    softness: float = 1.0
+    """Temperature of the soft labels."""
 
 
 def preview_file(set_name: str, number: int) -> str:

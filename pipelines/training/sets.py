@@ -98,17 +98,17 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         source=recipe.source,
         search=replace(recipe.search, mix=dict(options.mix)),
         checks=options.checks,
-        softness=recipe.shards.softness,
         attacked=options.attacked[1],
         parts=options.parts,
         balance=recipe.shards.balance,
         quotas=recipe.shards.quotas,
+        softness=recipe.shards.softness,
     )
     made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder, **_classes_of(request)}
-    depends |= {"softness": request.softness}
+    depends |= {"attempts": options.attempts, "set": options.folder, "softness": request.softness}
     depends |= {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
+    depends |= _classes_of(request)
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
     outputs.append(preview_file(options.folder, number))
 
