@@ -66,7 +66,7 @@ class Candidates:
         parents = tuple(self.parents[i] for i in chosen.tolist())
         starts = {name: x[chosen] for name, x in self.starts.items()}
         before, after = self.margins_before[chosen], self.margins[chosen]
-        return type(self)(self.batch.rows(chosen), self.search, parents, starts, before, after)
+        return type(self)(self.batch.rows(chosen), self.search, parents, starts, before, after, self.as_is)
 
 
 @dataclass(frozen=True)
