@@ -22,7 +22,7 @@ from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng
 from pipelines.training.models.classifier import Classifier, load_classifier, save_classifier
 from pipelines.training.participants import GENERATOR, MODEL, SOURCE, samples, scene_of, shape_of
 
-SEARCHES = ("latent_walk", "perturb", "interpolate")
+SEARCHES = ("latent_walk", "perturb", "pixel_interpolate")
 
 
 @dataclass(frozen=True)
