@@ -6,6 +6,7 @@ from pipelines.training.pages import terminal
 from pipelines.training.pages.page import render
 
 ARM = {"clean": [97.0], "corrupted": [80.0], "robust": [75.0], "seconds": [3.0], "doubts": []}
+ARM |= {"making_seconds": 1.0, "gradients": 1000}
 ONE = {"round": 7, "against": "ab" * 32, "attack_success": 0.875, "on_newest": 0.125, "archive": [4, 6], "dropped": [5]}
 ROUNDS = {
     "asked": 9,
@@ -27,6 +28,9 @@ FIGURES = {
     "fidelity": dict.fromkeys(
         ("agreement", "agreement_on_real", "precision", "recall", "precision_of_real", "recall_of_real"), 0.5
     ),
+    "bands": {"perturb": [{"to": "inf", "attempted": 4, "kept": 2}]},
+    "thresholds": {},
+    "mixes": {},
     "stages": [],
     "shards": {"digest": "cd" * 32, "url": "shards"},
     "rounds": ROUNDS,
