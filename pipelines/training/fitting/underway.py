@@ -82,7 +82,8 @@ def begin(
     if constant:
         schedule = torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
     else:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=0.1)
+        total = max(11, steps + 1)  # with ten the rise would take no step, and divide by that
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=total, pct_start=0.1)
     return Training(model, averaged, optimiser, schedule, Memory(torch.Generator().manual_seed(seed)))
 
 
