@@ -32,7 +32,7 @@ ARMS = {
     "repeat": Arm("real + soft labels", "repeat", "controls/repeat"),
     "shift": Arm("real + shift, soft", "shift", "controls/shift"),
     "mixup": Arm("real + pixel mixup, soft", "mixup", "controls/mixup"),
-    "gaussian": Arm("real + class Gaussians, soft", "gaussian", "controls/gaussian"),
+    "gaussian": Arm("real + Gaussians, soft", "gaussian", "controls/gaussian"),
     "random": Arm("real + random GAN, soft", "random_latent", "controls/random_latent"),
     "ours": Arm(OURS, folder=SHARDS),
 }
