@@ -15,7 +15,7 @@ def called(*arguments, cwd):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "faces"], "no 'faces' in pipelines/recipes: there are digits"),
+        (["run", "faces"], "no 'faces' in pipelines/recipes: there are boundary, digits"),
         (["run", "digits", "--search.step", "40"], "no option --search.step: did you mean --search.steps"),
         (["run", "digits", "--search.steps", "0"], "search.steps must be >= 1, got 0"),
         (["run", "digits", "--search.steps"], "options come as --name value"),
