@@ -28,6 +28,7 @@ def joint(models: Sequence[Model]) -> Model:
         raise ValueError("an ensemble needs a model, got none")
 
     def model(x: Tensor) -> Tensor:
+        """Float (N, ...) -> float (N, K)."""
         logs = torch.stack([one(x).log_softmax(1) for one in models])
         return logs.logsumexp(0) - math.log(len(models))
 

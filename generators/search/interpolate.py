@@ -38,12 +38,14 @@ def interpolate(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
     wanted = wanted_margins(len(y), options.band, rng, options.sides)
 
     def images_at(place: Tensor, chosen: Tensor) -> Tensor:
+        """Float (M, C, H, W) at a place, float (M,), on the ways of rows, int64 (M,)."""
         z = slerp(starts[chosen], ends[chosen], place)
         if options.way != "classes":
             return scene.generator(z, y[chosen])
         return scene.generator(z, torch.lerp(own[chosen], theirs[chosen], place[:, None].clamp_max(1)))
 
     def gap_at(place: Tensor, chosen: Tensor) -> Tensor:
+        """How far the margin is above the wanted one there, float (M,)."""
         return margins_of(scene.model(images_at(place, chosen)), y[chosen]) - wanted[chosen]
 
     place = first_crossing(gap_at, len(y), 1 + options.beyond, tolerance=TOLERANCE * options.band)

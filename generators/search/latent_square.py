@@ -29,6 +29,7 @@ def latent_square(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Ge
     """
 
     def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        """From and to float (N, Z); labels int64 (N,), margins float (N,)."""
         return _by_trial(scene, z, own, wanted, options, rng)
 
     return from_latents(scene, "latent_square", y, options, rng, move)
@@ -39,9 +40,11 @@ def _by_trial(
     scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions, rng: torch.Generator
 ) -> Tensor:
     def gap_of(z: Tensor, rows: Tensor) -> Tensor:
+        """How far the margins of z, float (M, Z), for rows, int64 (M,), are above the wanted: float (M,)."""
         return margins_of(scene.model(scene.generator(z, y[rows])), y[rows]) - wanted[rows]
 
     def gap_at(place: Tensor, rows: Tensor) -> Tensor:
+        """The same at a place, float (M,) in [0, 1], between the last two points."""
         return gap_of(slerp(before[rows], after[rows], place), rows)
 
     every, tolerance, lengths = torch.arange(len(y)), TOLERANCE * options.band, z.norm(dim=1, keepdim=True)

@@ -33,6 +33,7 @@ def latent_walk(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
     """
 
     def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        """From and to float (N, Z); labels int64 (N,), margins float (N,)."""
         return walk(scene, z, own, wanted, options)
 
     return from_latents(scene, "latent_walk", y, options, rng, move)
@@ -67,6 +68,7 @@ def walk(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOpti
         after[walking] = turn(after[walking], way[on], angle.clamp_max(options.step_size))
 
     def gap_at(place: Tensor, rows: Tensor) -> Tensor:
+        """How far the margin is above the wanted one at a place, float (M,) in [0, 1], for rows, int64 (M,)."""
         images = scene.generator(slerp(before[rows], after[rows], place), y[rows])
         return margins_of(scene.model(images), y[rows]) - wanted[rows]
 

@@ -16,6 +16,7 @@ def count_gradients(model: nn.Module, notes: dict[str, float]) -> RemovableHandl
     notes.setdefault(GRADIENTS, 0)
 
     def note(_: nn.Module, inputs: tuple[Tensor, ...], logits: Tensor) -> None:
+        """A call on float (N, ...), which gave float (N, K)."""
         if logits.requires_grad:
             notes[GRADIENTS] += len(inputs[0])
 
