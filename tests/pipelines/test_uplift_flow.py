@@ -44,8 +44,8 @@ def test_uplift_names_the_best_mix_of_the_grid_and_the_cost_of_every_arm_and_doe
         took(tmp_path / "run", *names) for names in (("judge-0", "judge-1", "judge-2"), ("generator",))
     )
     assert making["real only"] == 0
-    assert making["real + soft labels"] >= judges - 0.05  # it is rounded to a tenth
-    assert making["real + random GAN, soft"] >= judges + generator - 0.05
+    assert making["real + soft labels"] >= judges - 0.06  # it is rounded to a tenth
+    assert making["real + random GAN, soft"] >= judges + generator - 0.06
     assert set(figures["ours_minus"]["real only"]) == {"mean", "low", "high", "mcnemar"}
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run/stages").rglob("*.json")}
