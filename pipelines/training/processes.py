@@ -38,7 +38,8 @@ def workers(count: int) -> Iterator[None]:
         yield
         return
     context = multiprocessing.get_context("forkserver")
-    heavy = ["torch", "pipelines.training.materialise", "pipelines.training.evaluation.robustness"]
+    # The first step of an optimiser loads torch._dynamo: better once, in the server, than in each worker.
+    heavy = ["torch._dynamo", "pipelines.training.materialise", "pipelines.training.evaluation.robustness"]
     context.set_forkserver_preload(heavy)
     channel: progress.Channel = context.Queue()
     with ProcessPoolExecutor(count, context, _begin, (channel,)) as pool, progress.shown(channel):

@@ -13,7 +13,7 @@ import sys, time
 from data.store import Store, claim
 with claim(Store(sys.argv[1]), "the run in " + sys.argv[2]):
     print("claimed", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

@@ -9,7 +9,7 @@ HARDSHARD = [sys.executable, "-m", "pipelines.cli"]
 
 
 def called(*arguments, cwd):
-    return subprocess.run([*HARDSHARD, *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120)
+    return subprocess.run([*HARDSHARD, *arguments], capture_output=True, text=True, cwd=cwd, check=False)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def deployed(environment) -> Iterator[dict[str, str]]:
     """A server and a worker, with every deployment of prefect.yaml."""
     port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
     with running(["server", "start", "--host", "127.0.0.1", "--port", port], environment):
-        until(lambda: api(environment, "health") is True, 120)
+        until(lambda: api(environment, "health") is True, 300)
         prefect(environment, "work-pool", "create", "--type", "process", "local")
         prefect(environment, "--no-prompt", "deploy", "--all")
         with running(["worker", "start", "--pool", "local"], environment):
