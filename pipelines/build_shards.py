@@ -20,6 +20,12 @@ def choose_thresholds(recipe: Recipe, run: Run) -> StageRecord:
     return sets.thresholds(recipe, run)
 
 
+@task(cache_policy=NO_CACHE, task_run_name="probe")
+def probe(recipe: Recipe, run: Run) -> StageRecord:
+    """Try a few candidates of each search and class, for the budget to be spent where most are kept."""
+    return sets.probe(recipe, run)
+
+
 @task(cache_policy=NO_CACHE, task_run_name="draft-{number}")
 def build_draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """Search and check one part of the candidates."""
@@ -60,6 +66,8 @@ def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     with session(recipe, run) as opened:
         if AUTO in recipe.checks.values():
             choose_thresholds(recipe, opened)
-        options = sets.hard_set(recipe, opened)
+        if recipe.budget.given:
+            probe(recipe, opened)
+        options = sets.budgeted_set(recipe, opened)
         with claim(Store(options.url), f"the run in {opened.folder}"):
             build_set(recipe, opened, options)

@@ -20,6 +20,7 @@ from generators.balls import Ball
 from generators.gan import GanOptions
 from generators.search import SearchOptions
 from pipelines.training.audit.options import AuditOptions
+from pipelines.training.budget import BudgetOptions
 from pipelines.training.evaluation.robustness import EvaluationOptions
 from pipelines.training.fitting.fit import FitOptions
 from pipelines.training.fitting.judges import JudgeOptions
@@ -48,6 +49,7 @@ class Recipe:
     checks: dict[str, Threshold] = field(default_factory=default_checks)
     """Check -> its threshold, or `auto`, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
+    budget: BudgetOptions = field(default_factory=BudgetOptions)
     mixing: MixOptions = field(default_factory=MixOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     uplift: UpliftOptions = field(default_factory=UpliftOptions)

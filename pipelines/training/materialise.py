@@ -1,7 +1,7 @@
 """Makes one draft: proposes candidates, hears the witnesses, checks, writes."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
@@ -19,9 +19,9 @@ from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
 from data.sources import SourceOptions
 from generators.balls import Ball
-from generators.checks import Check, Evidence, hear, press
+from generators.checks import Check, Evidence, Witnesses, hear, press
 from generators.margins import Model
-from generators.search import Search, SearchOptions, plain_mix
+from generators.search import Scene, Search, SearchOptions, plain_mix
 from pipelines.training.pages.previews import write_previews
 from pipelines.training.participants import scene_of, taken, witnesses_of
 from pipelines.training.progress import report
@@ -105,6 +105,18 @@ class DraftRequest:
     quotas: Mapping[str, float] = field(default_factory=dict)
     softness: float = 1.0
     """Temperature of the soft labels."""
+    allotted: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Search -> candidates of each class, where a budget says; then mix, balance and quotas have had their say."""
+
+
+@dataclass(frozen=True)
+class Court:
+    """Who makes a draft's candidates and judges them, loaded."""
+
+    scene: Scene
+    witnesses: Witnesses
+    checks: Sequence[tuple[Check, float]]
+    quotas: Quotas | None
 
 
 def preview_file(set_name: str, number: int) -> str:
@@ -120,25 +132,32 @@ def build_draft(request: DraftRequest) -> DraftRecord:
         WrongUse: an unknown search or check.
     """
     rng = draft_rng(request.seed, request.set_name, request.number)
-    judged = list(_judged(request, rng))
+    judged = list(judge_all(request, court_of(request), rng))
     write_previews(request.run / preview_file(request.set_name, request.number), judged)
     return write_draft(request.run / DRAFTS / request.set_name, SPLIT, request.number, judged, rng)
 
 
-def _judged(request: DraftRequest, rng: torch.Generator) -> Iterator[Judged]:
+def court_of(request: DraftRequest) -> Court:
+    """Load who takes part; raises as `build_draft`."""
     ensemble, folds = request.search.ensemble, request.folds
     scene = scene_of(request.run, request.source, request.attacked, ensemble=ensemble, folds=folds)
-    witnesses = witnesses_of(request.run, request.source, request.folds)
     names = taken(request.run).summary.class_names
     quotas = quotas_of(scene.real, names, request.balance, request.quotas, request.parts)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
-    done = 0
-    for name, y in _wanted(request, scene.real, quotas, rng):
+    return Court(scene, witnesses_of(request.run, request.source, folds), checks, quotas)
+
+
+def judge_all(request: DraftRequest, court: Court, rng: torch.Generator) -> Iterator[Judged]:
+    """Search and judge all of a draft's candidates, at most `AT_ONCE` of one search together."""
+    scene, done = court.scene, 0
+    for name, y in _wanted(request, court, rng):
         candidates = cast(Search, plugin(generators.search, name))(scene, y, request.search, rng)
-        evidence = pressed(hear(witnesses, candidates.batch), scene.model, candidates, request.search, request.checks)
-        verdict = reduce(and_, (check(candidates, evidence, limit) for check, limit in checks), everything(candidates))
-        if quotas is not None:
-            quotas.note(y, verdict.accepted)
+        heard = hear(court.witnesses, candidates.batch)
+        evidence = pressed(heard, scene.model, candidates, request.search, request.checks)
+        verdicts = (check(candidates, evidence, limit) for check, limit in court.checks)
+        verdict = reduce(and_, verdicts, everything(candidates))
+        if court.quotas is not None:
+            court.quotas.note(y, verdict.accepted)
         yield Judged(candidates, verdict, evidence.softened(request.softness))
         done += len(y)
         report(f"{request.set_name} {request.number}", done, request.attempts)
@@ -154,19 +173,28 @@ def pressed(
     return replace(evidence, robust_margins=press(model, candidates, ball, torch.Generator()))
 
 
-def _wanted(
-    request: DraftRequest, real: Batch, quotas: Quotas | None, rng: torch.Generator
-) -> Iterator[tuple[str, Tensor]]:
+def _wanted(request: DraftRequest, court: Court, rng: torch.Generator) -> Iterator[tuple[str, Tensor]]:
     """Search after search, the labels that it is to look for at once, int64 (N,)."""
-    left = request.attempts
+    if request.allotted:
+        yield from ((name, y) for name, y in _allotted(request.allotted, rng) if len(y))
+        return
+    left, quotas = request.attempts, court.quotas
     for name, count in plain_mix(request.search.mix, request.attempts).items():
         if quotas is None:
-            yield from ((name, y) for y in torch.split(balanced_labels(real, count, rng), AT_ONCE) if count)
+            labels = balanced_labels(court.scene.real, count, rng)
+            yield from ((name, y) for y in torch.split(labels, AT_ONCE) if count)
             continue
         for start in range(0, count, AT_ONCE):
             size = min(AT_ONCE, count - start)
             yield name, quotas.labels(size, left, rng)
             left -= size
+
+
+def _allotted(candidates: Mapping[str, Sequence[int]], rng: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+    for name, counts in candidates.items():
+        labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        shuffled = labels[torch.randperm(len(labels), generator=rng)]
+        yield from ((name, y) for y in torch.split(shuffled, AT_ONCE))
 
 
 def everything(candidates: Candidates) -> Verdict:

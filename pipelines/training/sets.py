@@ -14,11 +14,14 @@ from data.shards import open_for_writing
 from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
+from pipelines.training import probing
 from pipelines.training.arms import ARMS, SHARDS, set_url
+from pipelines.training.budget import Allocation, allocate
 from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of
 from pipelines.training.participants import ensemble_files, taken
 from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
+from pipelines.training.probing import PROBE
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 
@@ -37,6 +40,7 @@ class SetOptions:
         checks: check -> threshold.
         attacked: the stage whose model is attacked, and its file within the run; empty for the run's own model.
         round: 0 for a set that belongs to none; drafts, and so sample keys, are numbered from it.
+        allocation: what a budget says is tried, instead of `attempts` in the `mix`; None without one.
     """
 
     folder: str
@@ -48,6 +52,7 @@ class SetOptions:
     checks: Mapping[str, float]
     attacked: tuple[str, str] = ("", "")
     round: int = 0
+    allocation: Allocation | None = None
 
     @property
     def drafts(self) -> range:
@@ -61,6 +66,12 @@ def hard_set(recipe: Recipe, run: Run) -> SetOptions:
     url = set_url(recipe, run.folder, SHARDS)
     checks = thresholds_of(recipe, run)
     return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, checks)
+
+
+def budgeted_set(recipe: Recipe, run: Run) -> SetOptions:
+    """The run's own set, as the budget has it where there is one; the probe must be finished then."""
+    options = hard_set(recipe, run)
+    return replace(options, allocation=allocation(recipe, run)) if recipe.budget.given else options
 
 
 def thresholds(recipe: Recipe, run: Run) -> StageRecord:
@@ -86,13 +97,43 @@ def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
     return SetOptions(folder, set_url(recipe, run.folder, folder), 1, kept, 1, {ARMS[arm].search: 1.0}, {})
 
 
+def probe(recipe: Recipe, run: Run) -> StageRecord:
+    """What a few candidates of each search and class give and cost."""
+    options = replace(hard_set(recipe, run), folder=PROBE, parts=1)
+    request = _request(recipe, run, options, 0)
+    depends = {**_makes(recipe, run, options, request), "candidates": recipe.budget.probe}
+    depends |= {"balance": request.balance, "quotas": dict(request.quotas)}
+    outputs = [f"{DRAFTS}/{PROBE}/{name}" for name in draft_files(SPLIT, 0)]
+    return run.stage(PROBE, depends, outputs, partial(in_worker, probing.probe, request, recipe.budget.probe))
+
+
+def allocation(recipe: Recipe, run: Run) -> Allocation:
+    """How the budget is spent on the run's own set, by the probe's record alone."""
+    return allocate(run.record(PROBE).facts, recipe.search.mix, recipe.budget, recipe.shards.parts)
+
+
 def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """One draft: search, check, write."""
-    request = DraftRequest(
+    request = _request(recipe, run, options, number)
+    depends = {**_makes(recipe, run, options, request), "number": number, "attempts": request.attempts}
+    depends |= {"allotted": dict(request.allotted)} if options.allocation else _classes_of(request)
+    outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
+    outputs.append(preview_file(options.folder, number))
+
+    def build() -> tuple[Facts, float]:
+        record, seconds = in_worker(build_draft, request)
+        return asdict(record), seconds
+
+    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+
+
+def _request(recipe: Recipe, run: Run, options: SetOptions, number: int) -> DraftRequest:
+    allotted = options.allocation.part(number, options.parts) if options.allocation else {}
+    return DraftRequest(
         run=run.folder,
         set_name=options.folder,
         number=number,
-        attempts=options.attempts,
+        attempts=sum(map(sum, allotted.values())) if allotted else options.attempts,
         seed=recipe.seed,
         folds=recipe.judges.folds,
         source=recipe.source,
@@ -103,20 +144,16 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         balance=recipe.shards.balance,
         quotas=recipe.shards.quotas,
         softness=recipe.shards.softness,
+        allotted=allotted,
     )
-    made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
+
+
+def _makes(recipe: Recipe, run: Run, options: SetOptions, request: DraftRequest) -> dict[str, object]:
+    """What any candidate of a set depends on, wherever it is made."""
+    made = {"search": asdict(request.search), "checks": list(request.checks.items())}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder, "softness": request.softness}
-    depends |= {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
-    depends |= _classes_of(request)
-    outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
-    outputs.append(preview_file(options.folder, number))
-
-    def build() -> tuple[Facts, float]:
-        record, seconds = in_worker(build_draft, request)
-        return asdict(record), seconds
-
-    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+    depends |= {"set": options.folder, "softness": request.softness}
+    return depends | {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
 
 
 def _classes_of(request: DraftRequest) -> dict[str, object]:
