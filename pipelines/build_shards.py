@@ -9,7 +9,7 @@ from data.runs import Run, StageRecord
 from data.store import Store, claim
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import sets
-from pipelines.training.materialise import AUTO
+from pipelines.training.drafting import AUTO
 from pipelines.training.session import session
 from pipelines.training.sets import SetOptions
 

@@ -147,7 +147,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from pipelines.augment import augment, build
     from pipelines.training.arms import SHARDS, set_url
     from pipelines.training.audit.terminal import show_audit
-    from pipelines.training.models.opening import must_exist
+    from pipelines.training.models.locating import must_exist
     from pipelines.training.pages import terminal
     from pipelines.uplift import uplift
 

@@ -26,13 +26,13 @@ Rows = np.ndarray
 
 @dataclass(frozen=True)
 class BudgetOptions:
-    """What the run's own shards may cost; docs/plan.md. Without it, `shards.attempts` candidates in the recipe's mix."""
+    """What the run's own shards may cost, see docs/plan.md; without it, `shards.attempts` candidates in `search.mix`."""
 
     accepted: int = 0
     """Samples to keep, about; 0 for no such aim: no budget, or as many as the minutes buy."""
     minutes: float = 0.0
-    """Work of one core at most, on search, checks and probe; 0 for no limit. As long as it does not bind, no clock has a
-    say in what is made."""
+    """Work of one core at most, on search, checks and probe; 0 for no limit. As long as it does not bind, no clock has
+    a say in what is made."""
     probe: int = 500
     """Candidates of each search that are tried beforehand, all classes alike."""
     search_floor: float = 0.5
@@ -85,8 +85,8 @@ def allocate(probe: Facts, mix: Mapping[str, float], budget: BudgetOptions, part
     """Divide the budget over searches and classes.
 
     Each class gets its due of the kept samples, as the recipe's balance and quotas say. Of its candidates a floor
-    follows the recipe's mix, and the rest go to the one search that keeps most a candidate; or, where the minutes do not
-    allow for that, most a second, as far as they reach.
+    follows the recipe's mix, and the rest go to the one search that keeps most a candidate; or, where the minutes do
+    not allow for that, most a second, as far as they reach.
 
     Args:
         probe: what `pipelines.training.probing` found.
@@ -99,7 +99,7 @@ def allocate(probe: Facts, mix: Mapping[str, float], budget: BudgetOptions, part
     """
     found = _Found.of(probe, {search: share for search, share in mix.items() if share > 0}, budget)
     if budget.accepted:
-        plain = found.spent_by(lambda seconds: np.ones_like(seconds), budget.accepted, float("inf"), parts)
+        plain = found.spent_by(np.ones_like, budget.accepted, float("inf"), parts)
         if not budget.minutes or plain.seconds + found.before <= 60 * budget.minutes:
             return plain
     left = 60 * budget.minutes - found.before - parts * found.setup

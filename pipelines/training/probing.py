@@ -7,13 +7,11 @@ from typing import Any
 
 import torch
 
-from data.drafts import Judged, draft_files, write_draft
+from data.draft_files import draft_files
+from data.drafts import Judged, write_draft
 from data.store import Store
-from pipelines.training.materialise import DRAFTS, SPLIT, Court, DraftRequest, court_of, draft_rng, judge_all
-from pipelines.training.quotas import Balance
-
-PROBE = "probe"
-"""The stage, and the folder of its draft."""
+from pipelines.training.drafting import DRAFTS, SPLIT, Balance, DraftRequest
+from pipelines.training.materialise import Court, court_of, draft_rng, judge_all
 
 
 def probe(request: DraftRequest, candidates: int, clock: Callable[[], float] = time.monotonic) -> dict[str, object]:

@@ -2,28 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache, partial
-from pathlib import Path
-from typing import cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
-from data.drafts import DraftRecord, draft_files
+from data.draft_files import DraftRecord, draft_files
 from data.files import sha256_of
-from data.packing import About, Plan, finish, pack_shard, plan
 from data.runs import Facts, Run, StageRecord
 from data.shards import open_for_writing
 from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
-from pipelines.training import probing
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.budget import Allocation, allocate
-from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
-from pipelines.training.pages.funnel import bands_of, examine, funnel_of
-from pipelines.training.participants import ensemble_files, taken
-from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
-from pipelines.training.probing import PROBE
+from pipelines.training.drafting import AUTO, DRAFTS, PROBE, SPLIT, THRESHOLDS, DraftRequest, chosen_of, preview_file
+from pipelines.training.late import Late
+from pipelines.training.places import ensemble_files
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
+
+if TYPE_CHECKING:
+    from pipelines.training import committing, materialise, planted, probing
+    from pipelines.training.pages import funnel
+else:  # torch is for those who work, see pipelines/training/late.py
+    materialise = Late("pipelines.training.materialise")
+    probing = Late("pipelines.training.probing")
+    planted = Late("pipelines.training.planted")
+    committing = Late("pipelines.training.committing")
+    funnel = Late("pipelines.training.pages.funnel")
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def thresholds(recipe: Recipe, run: Run) -> StageRecord:
         "label_error": recipe.shards.label_error,
         "ball": asdict(recipe.training.ball),
     }
-    return run.stage(THRESHOLDS, depends, [], partial(in_worker, choose_thresholds, recipe, run.folder))
+    return run.stage(THRESHOLDS, depends, [], partial(in_worker, planted.choose_thresholds, recipe, run.folder))
 
 
 def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
@@ -121,7 +126,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
     outputs.append(preview_file(options.folder, number))
 
     def build() -> tuple[Facts, float]:
-        record, seconds = in_worker(build_draft, request)
+        record, seconds = in_worker(materialise.build_draft, request)
         return asdict(record), seconds
 
     return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
@@ -172,7 +177,7 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
 
     def build() -> tuple[Facts, float]:
         open_for_writing(Store(options.url))
-        record, seconds = in_worker(pack_one, _packing(recipe, run, options), number)
+        record, seconds = in_worker(committing.pack_one, _packing(recipe, run, options), number)
         return asdict(record), seconds
 
     return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build)
@@ -181,17 +186,18 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
 def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
-    records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-    depends = {**depends_on(recipe, run, "source"), **_drafts_of(run, options), "shards": [asdict(r) for r in records]}
+    depends = {**depends_on(recipe, run, "source"), **_drafts_of(run, options)}
+    depends |= {"shards": [dict(stage.facts) for stage in shards]}
     depends |= {"url": options.url, **made_by(run, ["examiner"])}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
 
     def build() -> tuple[Facts, float]:
-        facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
+        records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
+        facts, seconds = in_worker(committing.commit_set, recipe, run, options, _packing(recipe, run, options), records)
         if options.folder == SHARDS:
-            opinion, more = in_worker(examine, run.folder, options.url)
+            opinion, more = in_worker(funnel.examine, run.folder, options.url)
             chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
             return {**facts, **opinion, "thresholds": chosen}, seconds + more
         return facts, seconds
@@ -226,55 +232,7 @@ def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
     return [f"{folder}/{name}" for name in names]
 
 
-@dataclass(frozen=True)
-class Packing:
-    """All that decides which sample goes where."""
-
-    drafts: Path
-    records: tuple[DraftRecord, ...]
-    url: str
-    count: int
-    seed: int
-
-    @property
-    def plan(self) -> Plan:
-        """The same in every process; made once in each."""
-        return _plan(self)
-
-
-@lru_cache(maxsize=1)
-def _plan(packing: Packing) -> Plan:
-    return plan(packing.drafts, packing.records, SPLIT, packing.count, packing.seed)
-
-
-def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
+def _packing(recipe: Recipe, run: Run, options: SetOptions) -> "committing.Packing":
     drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
-    return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
-
-
-def pack_one(packing: Packing, number: int) -> ShardRecord:
-    """Write one shard; in a worker process."""
-    return pack_shard(packing.plan, number, Store(packing.url))
-
-
-def commit_set(
-    recipe: Recipe, run: Run, options: SetOptions, packing: Packing, shards: Sequence[ShardRecord]
-) -> dict[str, object]:
-    """Write manifests, what describes the set, and its index; in a worker process."""
-    store = Store(options.url)
-    summary = taken(run.folder).summary
-    about = About(recipe.name, summary.class_names, {"image": summary.shape})
-    digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
-    if attacked := options.attacked[1]:
-        digests[attacked] = sha256_of(run.path(attacked))
-    more = {"seed": recipe.seed, "round": options.round, "made_by": digests}
-    finished = finish(packing.plan, shards, store, about, more)
-    manifests = [manifest.name for manifest in finished.manifests]
-    return {
-        "samples": finished.facts["samples"],
-        "digest": finished.facts["digest"],
-        "candidates": funnel_of(store, manifests),
-        "bands": bands_of(store, manifests),
-        "files": [*finished.sidecars, *manifests],
-    }
+    return committing.Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)

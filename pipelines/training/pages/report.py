@@ -11,14 +11,13 @@ from data.store import Store
 from pipelines.recipes import Recipe
 from pipelines.training import trials
 from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
+from pipelines.training.drafting import AUTO, THRESHOLDS, preview_file
 from pipelines.training.evaluation import uplift
 from pipelines.training.evaluation.statistics import difference, mcnemar
-from pipelines.training.materialise import AUTO, preview_file
 from pipelines.training.models.brought import measured_told, opinion_told
 from pipelines.training.pages import page
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
-from pipelines.training.planted import THRESHOLDS
 from pipelines.training.rounds import figures as of_rounds
 from pipelines.training.rounds import stages as rounds
 
