@@ -5,7 +5,7 @@ of the last; `warps` tries several ways to turn and move a real sample; `mine` p
 `mixup`, `gaussian` and `random_latent` do not look at the model: they make the control arms that those have to beat.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from data.modalities import image
 from data.records import Batch, Candidates
+from generators.apportioning import plain_mix as plain_mix
 from generators.hardness import unseen_probabilities
 from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
@@ -151,13 +152,3 @@ def on_side(margins: Tensor, sides: Sides) -> Tensor:
 def keys_of(real: Batch, *rows: Tensor) -> list[tuple[str, ...]]:
     """Sample keys of the parents at these rows of `real`, each int64 (N,): N tuples."""
     return [tuple(real.keys[i] for i in parents) for parents in zip(*(r.tolist() for r in rows), strict=True)]
-
-
-def plain_mix(names: Mapping[str, float], total: int) -> dict[str, int]:
-    """How many of `total` candidates each search makes: shares rounded by largest remainder, in the mix's order."""
-    exact = {name: share * total for name, share in names.items()}
-    counts = {name: int(value) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
-    for name in by_remainder[: total - sum(counts.values())]:
-        counts[name] += 1
-    return counts

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from data.draft_files import DraftRecord, draft_files
-from data.files import sha256_of
-from data.runs import Facts, Run, StageRecord
+from data.files import digest_of, sha256_of
+from data.runs import LONG, Facts, Run, StageRecord
 from data.shards import open_for_writing
 from data.sidecars import ShardRecord
 from data.store import INDEX, Store
@@ -168,9 +168,9 @@ def _classes_of(request: DraftRequest) -> dict[str, object]:
     return {"parts": request.parts, "balance": request.balance, "quotas": dict(request.quotas)}
 
 
-def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
-    """One shard, from the drafts."""
-    depends = {**_drafts_of(run, options), "number": number, "count": options.count, "seed": recipe.seed}
+def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Facts) -> StageRecord:
+    """One shard, from the drafts; `drafts` is what `drafts_of` says of them, asked once for all shards."""
+    depends = {**drafts, "number": number, "count": options.count, "seed": recipe.seed}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
@@ -186,7 +186,7 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
 def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
-    depends = {**depends_on(recipe, run, "source"), **_drafts_of(run, options)}
+    depends = {**depends_on(recipe, run, "source"), **drafts_of(run, options)}
     depends |= {"shards": [dict(stage.facts) for stage in shards]}
     depends |= {"url": options.url, **made_by(run, ["examiner"])}
 
@@ -209,7 +209,7 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     """The whole set of a control arm."""
     options = control_set(recipe, run, arm)
     draft(recipe, run, options, 0)
-    shard(recipe, run, options, 0)
+    shard(recipe, run, options, 0, drafts_of(run, options))
     return index(recipe, run, options)
 
 
@@ -222,8 +222,10 @@ def _stage(options: SetOptions, name: str) -> str:
     return f"{options.folder}/{name}"
 
 
-def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
-    return made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
+def drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
+    """What depends on all drafts of a set depends on; of many drafts one digest for all."""
+    made = made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
+    return made if len(options.drafts) <= LONG else {"inputs": {f"{options.folder}/drafts": digest_of(made)}}
 
 
 def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:

@@ -148,12 +148,15 @@ def brought_accuracy(recipe: Recipe, run: Run) -> StageRecord:
 
 def depends_on(recipe: Recipe, run: Run, *parts: str) -> dict[str, object]:
     """What every stage depends on, and these parts of the recipe."""
-    options = asdict(recipe)
     common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": _torch()}
-    options["source"] = {name: options["source"][name] for name in ("labelled", "split_seed")}
     if "source" in parts:
         common["samples"] = run.record("source").facts["division"]  # wherever they come from
-    return common | {part: options[part] for part in parts}
+    return common | {part: _options(recipe, part) for part in parts}
+
+
+def _options(recipe: Recipe, part: str) -> dict[str, object]:
+    options = asdict(getattr(recipe, part))
+    return {name: options[name] for name in ("labelled", "split_seed")} if part == "source" else options
 
 
 @cache

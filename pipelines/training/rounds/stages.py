@@ -46,7 +46,7 @@ def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
         round=number,
     )
     sets.draft(recipe, run, options, number)
-    sets.shard(recipe, run, options, 0)
+    sets.shard(recipe, run, options, 0, sets.drafts_of(run, options))
     return sets.index(recipe, run, options)
 
 
