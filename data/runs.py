@@ -125,7 +125,7 @@ class Run:
     def sighting(self, name: str) -> list[int]:
         """Size and time of writing, ns, of an output on this machine; nothing of one elsewhere, or of none."""
         try:
-            found = os.stat(f"{self.folder}/{name}") if "://" not in name else None  # noqa: PTH116: many, and quickly
+            found = self.path(name).stat() if "://" not in name else None
         except FileNotFoundError:
             return []
         return [found.st_size, found.st_mtime_ns] if found else []

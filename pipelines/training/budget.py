@@ -26,7 +26,7 @@ Rows = np.ndarray
 
 @dataclass(frozen=True)
 class BudgetOptions:
-    """What the run's own shards may cost, see docs/plan.md; without it, each part tries `shards.attempts` in the mix."""
+    """What the run's own shards may cost, docs/plan.md; without it each part tries `shards.attempts`."""
 
     accepted: int = 0
     """Samples to keep, about; 0 for no such aim: no budget, or as many as the minutes buy."""

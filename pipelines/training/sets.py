@@ -105,7 +105,7 @@ def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
 def probe(recipe: Recipe, run: Run) -> StageRecord:
     """What a few candidates of each search and class give and cost."""
     options = replace(hard_set(recipe, run), folder=PROBE, parts=1)
-    request = _request(recipe, run, options, 0)
+    request = request_of(recipe, run, options, 0)
     depends = {**_makes(recipe, run, options, request), "candidates": recipe.budget.probe}
     depends |= {"balance": request.balance, "quotas": dict(request.quotas)}
     outputs = [f"{DRAFTS}/{PROBE}/{name}" for name in draft_files(SPLIT, 0)]
@@ -119,7 +119,7 @@ def allocation(recipe: Recipe, run: Run) -> Allocation:
 
 def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """One draft: search, check, write."""
-    request = _request(recipe, run, options, number)
+    request = request_of(recipe, run, options, number)
     depends = {**_makes(recipe, run, options, request), "number": number, "attempts": request.attempts}
     depends |= {"allotted": dict(request.allotted)} if options.allocation else _classes_of(request)
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
@@ -132,7 +132,8 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
     return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
 
 
-def _request(recipe: Recipe, run: Run, options: SetOptions, number: int) -> DraftRequest:
+def request_of(recipe: Recipe, run: Run, options: SetOptions, number: int) -> DraftRequest:
+    """All that a worker is told of one draft."""
     allotted = options.allocation.part(number, options.parts) if options.allocation else {}
     return DraftRequest(
         run=run.folder,
