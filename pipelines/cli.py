@@ -167,7 +167,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)
-        terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
+        terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":
         show_audit(audit(recipe, folder))
     elif known.command == "uplift":

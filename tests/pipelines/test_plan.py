@@ -18,8 +18,13 @@ from pipelines.training.planning import plan_of
 SMALL = replace(DEFAULT, shards=replace(DEFAULT.shards, count=3, parts=2, attempts=100))
 PROBED = {
     "searches": {name: {"tried": [50] * 10, "kept": [20] * 10, "seconds": 0.01} for name in SMALL.search.mix},
-    **{"setup": 1.0, "spent": 20.0, "bytes": 1000.0, "row_bytes": 100.0},
-    **{"balance": "even", "shares": [0.1] * 10, "have": [0.0] * 10},
+    "setup": 1.0,
+    "spent": 20.0,
+    "bytes": 1000.0,
+    "row_bytes": 100.0,
+    "balance": "even",
+    "shares": [0.1] * 10,
+    "have": [0.0] * 10,
 }
 
 
