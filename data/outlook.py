@@ -88,7 +88,7 @@ class Outlook:
             return
         before, after = dict(_leaves(done.depends)), dict(_leaves(shortened(depends)))
         told = list(dict.fromkeys(self._told(name, before, after) for name in _changed(before, after)))
-        yield from told or ["made from something else"]
+        yield from sorted(told, key=lambda why: why.endswith("is made anew")) or ["made from something else"]
 
     def _told(self, name: str, before: Mapping[str, object], after: Mapping[str, object]) -> str:
         if name.startswith("inputs."):
