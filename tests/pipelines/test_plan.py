@@ -47,7 +47,7 @@ def did(monkeypatch) -> list[str]:
     def faked(run, name, depends, outputs, work):
         def write() -> tuple[Facts, float]:
             done.append(name)
-            facts = facts_of(name, depends)
+            facts = facts_of(run, name, depends)
             for file in outputs(facts) if callable(outputs) else outputs:
                 write_atomically(run.path(file), digest_of({"file": file, **depends}).encode())
             return facts, 1.0
@@ -58,20 +58,18 @@ def did(monkeypatch) -> list[str]:
     return done
 
 
-def facts_of(stage: str, depends: Facts) -> Facts:
-    kind = stage.rpartition("/")[2].rstrip("0123456789")
+def facts_of(run: Run, stage: str, depends: Facts) -> Facts:
+    """What a stage might have measured: other figures wherever it depends on other things."""
+    kind, digest = stage.rpartition("/")[2].rstrip("0123456789"), digest_of(depends)
     if kind == "draft-":
-        return {"tar": "t", "manifest": "m", "samples": 10, "attempted": 20}
+        return {"tar": "t", "manifest": "m", "samples": int(digest[:4], 16), "attempted": 20}
     if kind == "shard-":
-        return {
-            "tar": f"{depends['number']}.tar",
-            "samples": 5,
-            "bytes": 9,
-            "sha256": digest_of(depends),
-            "sidecars": {},
-        }
+        return {"tar": f"{depends['number']}.tar", "samples": 5, "bytes": 9, "sha256": digest, "sidecars": {}}
     if kind == "round-model-":
         return {"archive": [], "attack_success": 0.5}
+    if stage == "shards":
+        drafts = [json.loads(path.read_bytes()) for path in run.path("stages/shards").glob("draft-*.json")]
+        return {"samples": sum(draft["facts"]["samples"] for draft in drafts), "files": []}
     known = {"source": {"division": "d"}, "thresholds": {"chosen": {"agreement": {"threshold": 0.5}}}, "probe": PROBED}
     return known.get(stage, {"samples": 20, "files": []})
 
