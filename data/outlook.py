@@ -11,6 +11,15 @@ from typing import cast
 
 from data.runs import Facts, Run, StageRecord, shortened
 
+SPELLED = {
+    "hardshard": "version of hardshard",
+    "torch": "version of torch",
+    "allotted": "what the budget allots changes",
+    "shards": "what is in its shards changes",
+}
+"""What a stage depends on -> how a reason names it."""
+LONGEST = 60
+"""Characters of a value that a reason still spells out."""
 UNKNOWN = -1
 """A count that only a stage still to be done will tell."""
 
@@ -98,7 +107,9 @@ class Outlook:
             return f"{made_from} is made anew" if made_from in self._anew else f"{made_from} has changed"
         if name == "samples" or UNKNOWN in (before.get(name), after.get(name)):
             return "the samples of the source change" if name == "samples" else f"{name} depends on what is made anew"
-        spelled = {"hardshard": "version of hardshard", "torch": "version of torch"}.get(name, name)
+        spelled = SPELLED.get(name.partition(".")[0], name)
+        if spelled.endswith("changes") or any(len(str(side.get(name))) > LONGEST for side in (before, after)):
+            return spelled if spelled.endswith("changes") else f"{spelled} changes"
         if name not in before or name not in after:
             return f"{spelled} {'is gone' if name in before else 'is new'}"
         return f"{spelled} {before[name]} -> {after[name]}"
