@@ -8,7 +8,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
@@ -31,11 +33,25 @@ class StageRecord:
     """File within the run's folder, or URL -> its mark, see `Store.mark`."""
     facts: Facts = field(default_factory=dict)
     """What the stage measured, as JSON."""
+    depends: Facts = field(default_factory=dict)
+    """What the key was made from, long parts as their digest: to say what changed."""
+    seen: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """File of this machine among the outputs -> its size and time of writing, ns: to pass over what nobody touched."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """One digest for all that the stage made."""
         return digest_of([dict(self.outputs), dict(self.facts)])
+
+
+class Foresight(Protocol):
+    """Takes a note of stages instead of doing them, see `data.outlook`."""
+
+    def record(self, stage: str) -> StageRecord | None:
+        """What there is of a stage by now, or will be."""
+
+    def stage(self, stage: str, key: str, depends: Facts) -> StageRecord:
+        """What there will be of a stage when all before it is done."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,8 @@ class Run:
     """One run's folder."""
 
     folder: Path
+    outlook: Foresight | None = None
+    """Where it is given nothing is done."""
 
     def path(self, name: str) -> Path:
         """A file or folder within the run."""
@@ -54,7 +72,7 @@ class Run:
         Raises:
             WrongUse: it is not.
         """
-        found = self._read(stage)
+        found = self.outlook.record(stage) if self.outlook else self.read(stage)
         if found is None:
             raise WrongUse(f"{self.folder} has no finished stage {stage!r}: run the stages before this one first")
         return found
@@ -71,20 +89,28 @@ class Run:
             work: writes them; returns what it measured, as JSON, and how many seconds it worked.
         """
         key = digest_of({"stage": stage, **depends})
-        done = self._read(stage)
+        if self.outlook:
+            return self.outlook.stage(stage, key, depends)
+        done = self.read(stage)
         if done is not None and done.key == key and self._intact(done):
             return done
         facts, seconds = work()
         names = outputs(facts) if callable(outputs) else outputs
-        made = {name: self._mark(name) for name in names}
-        record = StageRecord(stage, key, round(seconds, 2), made, facts)
+        made = {name: self.mark(name) for name in names}
+        seen = {name: seen for name in names if (seen := self.sighting(name))}
+        record = StageRecord(stage, key, round(seconds, 2), made, facts, shortened(depends), seen)
         write_atomically(self._record_path(stage), canonical_json(asdict(record)))
         return record
 
     def _record_path(self, stage: str) -> Path:
         return self.path(f"stages/{stage}.json")
 
-    def _read(self, stage: str) -> StageRecord | None:
+    def read(self, stage: str) -> StageRecord | None:
+        """The record that a stage left, if any; whether it still holds is another question.
+
+        Raises:
+            Damaged: it is no record.
+        """
         path = self._record_path(stage)
         if not path.is_file():
             return None
@@ -94,11 +120,50 @@ class Run:
             raise Damaged(f"{path} is no stage record ({error}): delete it and run again") from error
 
     def _intact(self, record: StageRecord) -> bool:
-        return all(self._mark(name) == mark for name, mark in record.outputs.items())
+        return all(self.mark(name) == mark for name, mark in record.outputs.items())
 
-    def _mark(self, name: str) -> str:
+    def sighting(self, name: str) -> list[int]:
+        """Size and time of writing, ns, of an output on this machine; nothing of one elsewhere, or of none."""
+        try:
+            found = self.path(name).stat() if "://" not in name else None
+        except FileNotFoundError:
+            return []
+        return [found.st_size, found.st_mtime_ns] if found else []
+
+    def mark(self, name: str) -> str:
+        """What tells one content of an output from another, see `Store.mark`; empty where it is missing."""
         folder, _, file = (name if "://" in name else str(self.path(name))).rpartition("/")
         return Store(folder).mark(file)
+
+
+LONG = 50
+"""Entries of a mapping or a list that a record still spells out."""
+
+
+def shortened(depends: Facts) -> dict[str, object]:
+    """The same with every longer part as its digest."""
+    return {name: _short(value) for name, value in depends.items()}
+
+
+def _short(value: object) -> object:
+    long = isinstance(value, Mapping | list | tuple) and len(value) > LONG
+    if isinstance(value, Mapping) and not long:
+        return shortened(value)
+    return {"digest": digest_of(value)} if long else value
+
+
+def owner_of(folder: Path) -> str:
+    """The recipe that a run's folder belongs to; empty where there is no run.
+
+    Raises:
+        WrongUse: it holds something that is no run.
+    """
+    marker = folder / "run.json"
+    if marker.is_file():
+        return str(read_json(marker).get("recipe"))
+    if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise WrongUse(f"{folder} is not empty and holds no run: choose another folder with --run")
+    return ""
 
 
 def open_run(folder: Path, recipe: str) -> Run:
@@ -107,13 +172,9 @@ def open_run(folder: Path, recipe: str) -> Run:
     Raises:
         WrongUse: the folder belongs to another recipe, or holds something that is no run.
     """
-    marker = folder / "run.json"
-    if not marker.is_file():
-        if folder.is_dir() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-            raise WrongUse(f"{folder} is not empty and holds no run: choose another folder with --run")
-        write_atomically(marker, canonical_json({"recipe": recipe}))
-    owner = read_json(marker).get("recipe")
-    if owner != recipe:
+    if not (owner := owner_of(folder)):
+        write_atomically(folder / "run.json", canonical_json({"recipe": recipe}))
+    elif owner != recipe:
         raise WrongUse(f"{folder} belongs to recipe {owner!r}, not {recipe!r}: choose another folder with --run")
     return Run(folder)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from data.runs import Run, StageRecord
+from data.runs import Facts, Run, StageRecord
 from data.store import Store, claim
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import sets
-from pipelines.training.materialise import AUTO
+from pipelines.training.drafting import AUTO
 from pipelines.training.session import session
 from pipelines.training.sets import SetOptions
 
@@ -20,6 +20,12 @@ def choose_thresholds(recipe: Recipe, run: Run) -> StageRecord:
     return sets.thresholds(recipe, run)
 
 
+@task(cache_policy=NO_CACHE, task_run_name="probe")
+def try_some(recipe: Recipe, run: Run) -> StageRecord:
+    """Try a few candidates of each search and class, for the budget to be spent where most are kept."""
+    return sets.probe(recipe, run)
+
+
 @task(cache_policy=NO_CACHE, task_run_name="draft-{number}")
 def build_draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """Search and check one part of the candidates."""
@@ -27,9 +33,9 @@ def build_draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> S
 
 
 @task(cache_policy=NO_CACHE, task_run_name="shard-{number}")
-def pack_shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
+def pack_shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Facts) -> StageRecord:
     """Write one shard from the kept samples of all drafts."""
-    return sets.shard(recipe, run, options, number)
+    return sets.shard(recipe, run, options, number, drafts)
 
 
 @task(cache_policy=NO_CACHE, task_run_name="index")
@@ -43,7 +49,8 @@ def build_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     drafts = [build_draft.submit(recipe, run, options, number) for number in options.drafts]
     for draft in drafts:
         draft.result()
-    shards = [pack_shard.submit(recipe, run, options, number) for number in range(options.count)]
+    finished = sets.drafts_of(run, options)
+    shards = [pack_shard.submit(recipe, run, options, number, finished) for number in range(options.count)]
     for shard in shards:
         shard.result()
     return commit_set(recipe, run, options)
@@ -60,6 +67,8 @@ def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     with session(recipe, run) as opened:
         if AUTO in recipe.checks.values():
             choose_thresholds(recipe, opened)
-        options = sets.hard_set(recipe, opened)
+        if recipe.budget.given:
+            try_some(recipe, opened)
+        options = sets.budgeted_set(recipe, opened)
         with claim(Store(options.url), f"the run in {opened.folder}"):
             build_set(recipe, opened, options)

@@ -17,8 +17,6 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import ParamSpec, TypeVar
 
-import torch
-
 from pipelines.training import progress
 
 P = ParamSpec("P")
@@ -68,7 +66,9 @@ def in_worker(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[
     try:
         return _pool.submit(_timed, partial(work, *args, **kwargs)).result()
     except BrokenProcessPool as error:
-        raise RuntimeError(f"the process that did {work.__name__} was killed; run again to go on") from error
+        raise RuntimeError(
+            f"the process that did {getattr(work, '__name__', work)} was killed; run again to go on"
+        ) from error
 
 
 def _timed(work: Callable[[], R]) -> tuple[R, float]:
@@ -90,6 +90,8 @@ def cores() -> int:
 def _begin(channel: progress.Channel) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    import torch  # not before: whoever plans has no use for it
+
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     progress.connect(channel)
