@@ -118,7 +118,7 @@ def plan_of(recipe: Recipe, folder: Path, command: Command = "run", seeds: int =
 
 
 def _flows(recipe: Recipe, command: Command, seeds: int) -> dict[str, Callable[[Recipe, Outlook], None]]:
-    flows = {"train_model": _model, "train_generator": _generator}
+    flows: dict[str, Callable[[Recipe, Outlook], None]] = {"train_model": _model, "train_generator": _generator}
     if command == "probe":
         return {**flows, "build_shards": partial(_shards, probe_alone=True)}
     flows["build_shards"] = _shards
