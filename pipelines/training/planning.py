@@ -6,7 +6,7 @@ The stages are the run's own, asked for what they depend on instead of being don
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
@@ -63,11 +63,18 @@ class Plan:
     def seconds_of(self, stage: Stage) -> float | None:
         """Of one core's work: what was forecast, what the stage took last time, or what others of its kind took."""
         if self.forecast and stage.name.startswith(SEARCHED):
-            drafts = [s for found in self.stages.values() for s in found if s.name.startswith(SEARCHED)]
-            return self.forecast.seconds / len(drafts)
-        alike = [s.seconds for found in self.stages.values() for s in found if kind_of(s) == kind_of(stage)]
-        known = [seconds for seconds in alike if seconds is not None]
-        return stage.seconds if stage.seconds is not None else mean(known) if known else None
+            return self.forecast.seconds / self._kinds[kind_of(stage)][0]
+        return stage.seconds if stage.seconds is not None else self._kinds[kind_of(stage)][1]
+
+    @cached_property
+    def _kinds(self) -> dict[str, tuple[int, float | None]]:
+        """Kind of stage -> how many there are, and their mean seconds, if any of them was ever done."""
+        alike: dict[str, list[float | None]] = {}
+        for found in self.stages.values():
+            for stage in found:
+                alike.setdefault(kind_of(stage), []).append(stage.seconds)
+        known = {kind: [one for one in seconds if one is not None] for kind, seconds in alike.items()}
+        return {kind: (len(alike[kind]), mean(known[kind]) if known[kind] else None) for kind in alike}
 
     @property
     def as_json(self) -> dict[str, object]:
