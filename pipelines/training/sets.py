@@ -187,9 +187,8 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Fa
 def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
-    depends = {**depends_on(recipe, run, "source"), **drafts_of(run, options)}
-    depends |= {"shards": [dict(stage.facts) for stage in shards]}
-    depends |= {"url": options.url, **made_by(run, ["examiner"])}
+    depends = {**depends_on(recipe, run, "source"), "drafts": drafts_of(run, options), **made_by(run, ["examiner"])}
+    depends |= {"shards": [dict(stage.facts) for stage in shards], "url": options.url}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
