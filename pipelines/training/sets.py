@@ -187,8 +187,9 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Fa
 def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
-    depends = {**depends_on(recipe, run, "source"), "drafts": drafts_of(run, options), **made_by(run, ["examiner"])}
-    depends |= {"shards": [dict(stage.facts) for stage in shards], "url": options.url}
+    depends = {**depends_on(recipe, run, "source"), "url": options.url}
+    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, ["examiner"])["inputs"]}
+    depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
@@ -222,7 +223,7 @@ def _stage(options: SetOptions, name: str) -> str:
     return f"{options.folder}/{name}"
 
 
-def drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
+def drafts_of(run: Run, options: SetOptions) -> dict[str, dict[str, str]]:
     """What depends on all drafts of a set depends on; of many drafts one digest for all."""
     made = made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
     return made if len(options.drafts) <= LONG else {"inputs": {f"{options.folder}/drafts": digest_of(made)}}

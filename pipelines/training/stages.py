@@ -168,6 +168,6 @@ def _torch() -> str:
     return spelled[1] if spelled else version("torch")
 
 
-def made_by(run: Run, stages: Sequence[str]) -> dict[str, object]:
+def made_by(run: Run, stages: Sequence[str]) -> dict[str, dict[str, str]]:
     """What a stage depends on that takes the outputs of these."""
     return {"inputs": {stage: run.record(stage).digest for stage in stages}}
