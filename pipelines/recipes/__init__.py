@@ -26,6 +26,7 @@ from pipelines.training.fitting.judges import JudgeOptions
 from pipelines.training.materialise import ShardOptions, Threshold, default_checks, known_plugins
 from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.opening import ModelOptions
+from pipelines.training.operations import OperationOptions
 from pipelines.training.rounds.options import RoundsOptions
 
 
@@ -53,6 +54,8 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    operations: OperationOptions = field(default_factory=OperationOptions)
+    """How the run is carried out; it changes nothing that a run makes."""
 
     def __post_init__(self) -> None:
         if self.rounds.count and self.model.path:

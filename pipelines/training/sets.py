@@ -128,7 +128,7 @@ def _classes_of(request: DraftRequest) -> dict[str, object]:
 
 def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """One shard, from the drafts."""
-    depends = {**_drafts_of(run, options), "number": number, "count": options.count, "seed": recipe.seed}
+    depends = {**depends_on(recipe, run), **_drafts_of(run, options), "number": number, "count": options.count}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
