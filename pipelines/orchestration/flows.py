@@ -47,7 +47,7 @@ def run_flow(work: Callable[P, R]) -> Flow[P, R]:
                 raise
             return cast(R, Cancelled(message=str(busy)))
 
-    return flow(alone)
+    return flow(alone, flow_run_name=work.__name__.replace("_", "-"))
 
 
 def _alone(name: str, given: Mapping[str, object], work: Callable[[], R]) -> R:

@@ -1,4 +1,4 @@
-"""What a schedule leans on: retries where they may help, limits of time, a run's name, what is announced and refused."""
+"""What a schedule leans on: retries where they may help, time limits, names, what is announced and what refused."""
 
 import errno
 import os
@@ -115,7 +115,7 @@ def test_training_refuses_another_digest_another_place_and_an_altered_set(run):
 
     with pytest.raises(WrongUse, match=f"has digest {digest}, not 0000 as announced"):
         must_be_as_announced(DEFAULT, run, manifest, "0000")
-    with pytest.raises(WrongUse, match="but the set of .* is"):
+    with pytest.raises(WrongUse, match=r"but the set of .* is"):
         must_be_as_announced(DEFAULT, run, "/elsewhere/index.json", digest)
     index = Path(manifest)
     index.write_text(index.read_text().replace('"samples": 14', '"samples": 15'))

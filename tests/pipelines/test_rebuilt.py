@@ -138,13 +138,13 @@ def test_a_changed_option_redoes_what_depends_on_it(run, recipe, expected):
 
 def test_a_network_that_became_another_redoes_what_was_made_with_it(run, monkeypatch):
     run.path("examiner.safetensors").write_bytes(run.path("judge-0.safetensors").read_bytes())
-    monkeypatch.setattr("pipelines.training.work.save_classifier", lambda path, model: None)  # what is there stays
+    monkeypatch.setattr("pipelines.training.work.save_classifier", lambda *_: None)  # what is there stays
 
     assert rebuilt(run, lambda: build(RECIPE, run)) == {"examiner", "fidelity", "shards"}
 
 
 def test_another_version_of_the_package_redoes_everything(run, monkeypatch):
-    monkeypatch.setattr("pipelines.training.stages.version", lambda package: "9.9.9")
+    monkeypatch.setattr("pipelines.training.stages.version", lambda _: "9.9.9")
 
     assert rebuilt(run, lambda: build(RECIPE, run)) == EVERYTHING
 
