@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
+from typing import cast
+from uuid import UUID
 
 from PIL import Image
 from prefect.artifacts import (
@@ -34,7 +36,8 @@ def progress_of(run: Run, what: str, total: int) -> Callable[[], None]:
     """A bar on the run's page; the function that is returned moves it on by one of `total`."""
     if not is_served():
         return lambda: None
-    shown = create_progress_artifact(progress=0.0, key=_key(run, what), description=f"{what} finished, of {total}")
+    about = f"{what} finished, of {total}"
+    shown = cast(UUID, create_progress_artifact(progress=0.0, key=_key(run, what), description=about))
     done = 0
 
     def advance() -> None:

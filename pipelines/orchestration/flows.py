@@ -47,7 +47,7 @@ def run_flow(work: Callable[P, R]) -> Flow[P, R]:
                 raise
             return cast(R, Cancelled(message=str(busy)))
 
-    return flow(alone, flow_run_name=work.__name__.replace("_", "-"))
+    return flow(flow_run_name=work.__name__.replace("_", "-"))(alone)
 
 
 def _alone(name: str, given: Mapping[str, object], work: Callable[[], R]) -> R:
@@ -70,4 +70,4 @@ def _alone(name: str, given: Mapping[str, object], work: Callable[[], R]) -> R:
 def _name_run(recipe: Recipe, run: Run) -> None:
     context = FlowRunContext.get()
     if is_served() and context is not None and context.flow_run is not None:
-        context.client.set_flow_run_name(context.flow_run.id, naming.name_of(recipe, run))  # type: ignore[union-attr]
+        context.client.set_flow_run_name(context.flow_run.id, naming.name_of(recipe, run))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import cast
 
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
@@ -91,7 +92,7 @@ def _make_automation() -> None:
     """A run whose process, worker or machine died would be shown as running for ever, and hold its slot."""
     wanted = zombie_automation()
     try:
-        found = Automation.read(name=ZOMBIES)
+        found = cast(Automation, Automation.read(name=ZOMBIES))
     except ValueError:
         wanted.create()
         return
