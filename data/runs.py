@@ -5,6 +5,7 @@ it lists still has its digest. Anything else is done again; nothing else decides
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -14,7 +15,7 @@ from typing import Protocol
 
 from filelock import FileLock, Timeout
 
-from data.errors import Damaged, WrongUse
+from data.errors import Busy, Damaged, WrongUse
 from data.files import canonical_json, digest_of, read_json, write_atomically
 from data.store import Store
 
@@ -76,6 +77,11 @@ class Run:
         if found is None:
             raise WrongUse(f"{self.folder} has no finished stage {stage!r}: run the stages before this one first")
         return found
+
+    def is_whole(self, stage: str) -> bool:
+        """Whether a stage has a record and all its outputs are as it left them."""
+        found = self.read(stage)
+        return found is not None and self._intact(found)
 
     def stage(
         self, stage: str, depends: Facts, outputs: Outputs, work: Callable[[], tuple[Facts, float]]
@@ -181,10 +187,10 @@ def open_run(folder: Path, recipe: str) -> Run:
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder.
+    """Keep other processes out of a run's folder; the system lets go of it when this process ends, however it ends.
 
     Raises:
-        WrongUse: another process holds it; its process number is named.
+        Busy: another process holds it; its number and its host are named.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
@@ -192,11 +198,11 @@ def hold(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         holder = (folder / ".holder").read_text() if (folder / ".holder").is_file() else "unknown"
-        raise WrongUse(f"{folder} is in use by process {holder}: wait for it, or choose another --run") from error
+        raise Busy(f"{folder} is in use by process {holder}: wait for it, or choose another --run") from error
     for left in folder.rglob(".*.partial"):
         left.unlink()  # what a killed process had not finished
     try:
-        (folder / ".holder").write_text(str(os.getpid()))
+        (folder / ".holder").write_text(f"{os.getpid()} on {socket.gethostname()}")
         yield
     finally:
         lock.release()

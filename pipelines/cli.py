@@ -15,6 +15,7 @@ hardshard recipes                                 recipes there are, and every o
 hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
 hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
 hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
+hardshard server | deploy | worker                schedules, on this machine or more: docs/operations.md
 """
 
 import argparse
@@ -38,14 +39,17 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
+SERVER_COMMANDS = ("server", "deploy", "worker")
 RECIPE_COMMANDS = ("run", "uplift", "build", "audit", "plan", "recipes")
 SET_COMMANDS = ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0, 1 (failed), 2 (wrong use) or 130 (interrupted)."""
-    parser = _parser()
-    known, rest = parser.parse_known_args(arguments)
+    parser, given = _parser(), list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] and given[0] in SERVER_COMMANDS and "--help" not in given:
+        return _serve(given[0], given[1:])
+    known, rest = parser.parse_known_args(given)
     _log_to_terminal()
     signal.signal(signal.SIGINT, _interrupt)
     for log in ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"):  # the latter: of the temporary server's end
@@ -95,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS])
+    parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS, *SERVER_COMMANDS])
     parser.add_argument("what", nargs="?", default="", help="a file of pipelines/recipes (default: digits), or a set")
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
@@ -119,6 +123,17 @@ def _overrides(rest: Sequence[str], known: argparse.Namespace) -> dict[str, str]
     named = {"model.path": known.model, "rounds.count": known.rounds}
     named = {name: str(value) for name, value in named.items() if value not in (None, "")}
     return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _serve(command: str, rest: Sequence[str]) -> int:
+    """Prefect's own, with the settings that schedules need; what follows the command is for Prefect's."""
+    from data.errors import WrongUse
+    from pipelines.orchestration import serving
+
+    try:
+        return {"server": serving.serve, "deploy": serving.deploy, "worker": serving.work}[command](rest)
+    except WrongUse as error:
+        return _say(str(error), WRONG_USE)
 
 
 def _do_with_set(known: argparse.Namespace, rest: Sequence[str]) -> int:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from prefect import flow
-
 from pipelines.build_shards import choose_thresholds, try_some
+from pipelines.orchestration.flows import run_flow
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset
 from pipelines.train_generator import train_generator
 from pipelines.train_model import train_model
@@ -12,7 +11,7 @@ from pipelines.training.drafting import AUTO
 from pipelines.training.session import session
 
 
-@flow
+@run_flow
 def probe(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Train model, generator and judges, and try a few candidates of each search and class.
 

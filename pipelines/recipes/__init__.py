@@ -24,6 +24,7 @@ from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.locating import ModelOptions
+from pipelines.training.operations import OperationOptions
 from pipelines.training.rounds.options import RoundsOptions
 
 
@@ -52,6 +53,8 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    operations: OperationOptions = field(default_factory=OperationOptions)
+    """How the run is carried out; it changes nothing that a run makes."""
 
     def __post_init__(self) -> None:
         if self.rounds.count and self.model.path:

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from data.claims import claim
 from data.draft_files import DraftRecord
 from data.errors import WrongUse
 from data.packing import About, Plan, counted, joined, place_manifests, plan
@@ -10,7 +11,7 @@ from data.repair import Repair, history, move_aside, repair
 from data.runs import Run, hold
 from data.shards import altered_index, commit, write_shard
 from data.sidecars import ShardRecord
-from data.store import Store, claim
+from data.store import Store
 from pipelines.training.arms import SHARDS
 from pipelines.training.drafting import DRAFTS
 

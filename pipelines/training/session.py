@@ -11,18 +11,25 @@ from pipelines.training.processes import cores, workers
 _held: set[Path] = set()
 
 
+def is_held(folder: Path) -> bool:
+    """Whether this process has a session of that folder open."""
+    return folder.absolute() in _held
+
+
 @contextmanager
 def session(recipe: Recipe, folder: Path) -> Iterator[Run]:
     """Open a run for work; a flow within a flow shares the outer one's session.
 
     Raises:
-        WrongUse: the folder belongs to another recipe, is no run, or is in use by another process.
+        Busy: the folder is in use by another process.
+        Stopped: the run took longer than `operations.hours`.
+        WrongUse: the folder belongs to another recipe, or is no run.
     """
     folder = folder.absolute()
     if folder in _held:
         yield open_run(folder, recipe.name)
         return
-    with hold(folder), workers(cores()):
+    with hold(folder), workers(cores(), recipe.operations.hours):
         _held.add(folder)
         try:
             yield open_run(folder, recipe.name)

@@ -171,7 +171,7 @@ def _classes_of(request: DraftRequest) -> dict[str, object]:
 
 def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Facts) -> StageRecord:
     """One shard, from the drafts; `drafts` is what `drafts_of` says of them, asked once for all shards."""
-    depends = {**drafts, "number": number, "count": options.count, "seed": recipe.seed}
+    depends = {**depends_on(recipe, run), **drafts, "number": number, "count": options.count}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])

@@ -19,7 +19,8 @@ import pytest
 import bench.kills
 import data.store
 from bench.kills import build, bytes_of
-from data.store import Store, claim
+from data.claims import claim
+from data.store import Store
 from data.verify import verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
