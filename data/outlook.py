@@ -4,7 +4,7 @@ A stage whose key is as it was makes the same bytes again, so what is made from 
 nothing is known, so all that is made from it will be made again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -59,6 +59,7 @@ class Outlook:
     stages: list[Stage] = field(default_factory=list)
     _known: dict[str, StageRecord | None] = field(default_factory=dict)
     _anew: set[str] = field(default_factory=set)
+    _gone: set[str] = field(default_factory=set)
 
     @property
     def run(self) -> Run:
@@ -75,11 +76,12 @@ class Outlook:
             self._known[stage] = Run(self.folder).read(stage)
         return self._known[stage]
 
-    def stage(self, stage: str, key: str, depends: Facts) -> StageRecord:
-        """Note what will become of a stage."""
+    def stage(self, stage: str, key: str, depends: Facts, takes_away: Sequence[str] = ()) -> StageRecord:
+        """Note what will become of a stage, and of what its work would take away."""
         done = self.record(stage)
         again = done is not None and done.key == key
-        why = tuple(_harm(Run(self.folder), done)) if done and again else tuple(self._reasons(done, depends))
+        why = tuple(self._harm(done)) if done and again else tuple(self._reasons(done, depends))
+        self._gone |= set(takes_away) if why else set()
         self.stages.append(Stage(stage, why, done.seconds if done else None))
         if done is None or not again:
             self._anew.add(stage)
@@ -87,6 +89,16 @@ class Outlook:
             known = done or StageRecord(stage, key, 0.0)
             self._known[stage] = replace(known, key=key, outputs={"": "made anew"}, facts=facts)
         return cast(StageRecord, self._known[stage])
+
+    def _harm(self, done: StageRecord) -> Iterator[str]:
+        """What happened to the outputs of a finished stage; a file as large and as old as it was is as it was."""
+        run = Run(self.folder)
+        for name, mark in done.outputs.items():
+            seen = run.sighting(name)
+            if name in self._gone:
+                yield f"{name} is taken away while what it lists is written again"
+            elif not (seen and list(done.seen.get(name, ())) == seen) and (now := run.mark(name)) != mark:
+                yield f"{name} is not as it was left" if now else f"{name} is missing"
 
     def _reasons(self, done: StageRecord | None, depends: Facts) -> Iterator[str]:
         if done is None:
@@ -113,16 +125,6 @@ class Outlook:
         if name not in before or name not in after:
             return f"{spelled} {'is gone' if name in before else 'is new'}"
         return f"{spelled} {before[name]} -> {after[name]}"
-
-
-def _harm(run: Run, done: StageRecord) -> Iterator[str]:
-    """What happened to the outputs of a finished stage; a file as large and as old as it was is taken for the same."""
-    for name, mark in done.outputs.items():
-        seen = run.sighting(name)
-        if seen and list(done.seen.get(name, ())) == seen:
-            continue
-        if (now := run.mark(name)) != mark:
-            yield f"{name} is not as it was left" if now else f"{name} is missing"
 
 
 def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

@@ -51,7 +51,7 @@ class Foresight(Protocol):
     def record(self, stage: str) -> StageRecord | None:
         """What there is of a stage by now, or will be."""
 
-    def stage(self, stage: str, key: str, depends: Facts) -> StageRecord:
+    def stage(self, stage: str, key: str, depends: Facts, takes_away: Sequence[str]) -> StageRecord:
         """What there will be of a stage when all before it is done."""
 
 
@@ -84,7 +84,12 @@ class Run:
         return found is not None and self._intact(found)
 
     def stage(
-        self, stage: str, depends: Facts, outputs: Outputs, work: Callable[[], tuple[Facts, float]]
+        self,
+        stage: str,
+        depends: Facts,
+        outputs: Outputs,
+        work: Callable[[], tuple[Facts, float]],
+        takes_away: Sequence[str] = (),
     ) -> StageRecord:
         """Do a stage's work unless it is done already.
 
@@ -93,10 +98,11 @@ class Run:
             depends: JSON of all that the outputs depend on: options, seeds, digests of other stages.
             outputs: the files, within the run or by their URL, that `work` writes; or how its facts name them.
             work: writes them; returns what it measured, as JSON, and how many seconds it worked.
+            takes_away: outputs of later stages that `work` removes first.
         """
         key = digest_of({"stage": stage, **depends})
         if self.outlook:
-            return self.outlook.stage(stage, key, depends)
+            return self.outlook.stage(stage, key, depends, takes_away)
         done = self.read(stage)
         if done is not None and done.key == key and self._intact(done):
             return done

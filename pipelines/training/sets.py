@@ -181,7 +181,8 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Fa
         record, seconds = in_worker(committing.pack_one, _packing(recipe, run, options), number)
         return asdict(record), seconds
 
-    return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build)
+    index = _within(run, options, [INDEX])
+    return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build, index)
 
 
 def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:

@@ -44,15 +44,17 @@ def did(monkeypatch) -> list[str]:
     done: list[str] = []
     stage = Run.stage
 
-    def faked(run, name, depends, outputs, work):
+    def faked(run, name, depends, outputs, work, takes_away=()):
         def write() -> tuple[Facts, float]:
             done.append(name)
+            for file in takes_away:
+                run.path(file).unlink(missing_ok=True)
             facts = facts_of(run, name, depends)
             for file in outputs(facts) if callable(outputs) else outputs:
                 write_atomically(run.path(file), digest_of({"file": file, **depends}).encode())
             return facts, 1.0
 
-        return stage(run, name, depends, outputs, write)
+        return stage(run, name, depends, outputs, write, takes_away)
 
     monkeypatch.setattr(Run, "stage", faked)
     return done
