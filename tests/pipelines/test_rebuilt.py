@@ -41,8 +41,9 @@ def build(recipe: Recipe, run: Run) -> None:
     options = sets.hard_set(recipe, run)
     for number in options.drafts:
         sets.draft(recipe, run, options, number)
+    drafts = sets.drafts_of(run, options)
     for number in range(options.count):
-        sets.shard(recipe, run, options, number)
+        sets.shard(recipe, run, options, number, drafts)
     sets.index(recipe, run, options)
 
 
