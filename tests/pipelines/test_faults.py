@@ -61,7 +61,7 @@ def expected(prepared, tmp_path_factory) -> dict[str, str]:
         for number in options.drafts:
             sets.draft(RECIPE, run, options, number)
         for number in range(options.count):
-            sets.shard(RECIPE, run, options, number)
+            sets.shard(RECIPE, run, options, number, sets.drafts_of(run, options))
         sets.index(RECIPE, run, options)
     return digests(folder)
 
