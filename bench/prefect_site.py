@@ -10,11 +10,24 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from pipelines.recipes import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 HARDSHARD = [sys.executable, "-m", "pipelines.cli"]
+BRIEF = replace(DEFAULT.training, steps=2, features=2, batch_size=8, watch=replace(DEFAULT.training.watch, every=0))
+RECIPE = replace(
+    DEFAULT,
+    training=BRIEF,
+    generator=replace(DEFAULT.generator, steps=2, batch_size=8),
+    judges=replace(DEFAULT.judges, folds=2, fit=replace(DEFAULT.judges.fit, steps=2, features=2, batch_size=8)),
+    search=replace(DEFAULT.search, mix={"latent_walk": 1.0}),
+    checks={"agreement": 0.0},
+    shards=replace(DEFAULT.shards, parts=8, count=4, attempts=1500),
+)
+"""Networks as good as untrained, and drafts that take a while."""
 PATIENCE = 900.0
 """Seconds a test waits for a state; none of them is the measure of anything."""
 

@@ -13,6 +13,7 @@ hardshard recipes                                 recipes there are, and every o
 hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
 hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
 hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
+hardshard run digits --runner dask                work done by a Dask or a Ray cluster, here or elsewhere
 hardshard server | deploy | worker                schedules, on this machine or more: docs/operations.md
 """
 
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--rounds", type=int, help="run, build: rounds of attack and training (--rounds.count)")
+    parser.add_argument("--runner", help="processes, dask or ray (--operations.runner; docs/operations.md)")
     parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
     parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
     parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")
@@ -111,7 +113,7 @@ def _overrides(rest: Sequence[str], known: argparse.Namespace) -> dict[str, str]
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
         raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
-    named = {"model.path": known.model, "rounds.count": known.rounds}
+    named = {"model.path": known.model, "rounds.count": known.rounds, "operations.runner": known.runner}
     named = {name: str(value) for name, value in named.items() if value not in (None, "")}
     return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
