@@ -12,6 +12,7 @@ from bench.prefect_site import RECIPE, Site, until
 from data.runs import hold
 from data.shards import read_index
 from data.store import Store
+from pipelines.orchestration.serving import ZOMBIES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -66,6 +67,15 @@ def test_a_build_with_nothing_to_do_says_so_and_starts_nothing(site, built):
 
     assert again["state"]["message"] == f"nothing to do: {folder} is as the last run left it"
     assert len(trainings(site, folder)) == 1
+
+
+def test_what_is_set_up_twice_is_there_once(site, built):
+    site.deploy("--name", "shards")
+
+    automations = [found for found in site.api("automations/filter", {}) if found["name"] == ZOMBIES]
+
+    assert [found["trigger"]["posture"] for found in automations] == ["Proactive"]
+    assert [found["enabled"] for found in automations] == [True]
 
 
 def test_a_training_told_of_another_set_fails_and_is_not_tried_again(site, built):

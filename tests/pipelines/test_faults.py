@@ -14,7 +14,7 @@ from data.files import sha256_of
 from data.runs import open_run
 from pipelines.training import sets
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 EVERY = 20
 """Seconds between scheduled runs."""
