@@ -166,11 +166,3 @@ class Site:
 def holder_of(folder: Path) -> int:
     """The process that holds a run's folder."""
     return int((folder / ".holder").read_text().split()[0])
-
-
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True

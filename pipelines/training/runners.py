@@ -7,7 +7,7 @@ the cluster gives its work to another one.
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -66,10 +66,16 @@ def _ray(address: str) -> Generator[Executor, None, None]:
 
 
 class _Ray(Executor):
-    """Ray's tasks as an executor of Python's."""
+    """Ray's tasks as an executor of Python's; each is waited for in a thread, which keeps its result from being freed."""
+
+    def __init__(self) -> None:
+        self._waiting = ThreadPoolExecutor(256)
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> "Future[R]":
+        return self._waiting.submit(self._wait, fn, args, kwargs)
+
+    def _wait(self, fn: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         import ray
 
-        found: Future[R] = ray.remote(num_cpus=1, max_retries=3)(fn).remote(*args, **kwargs).future()
+        found: R = ray.get(ray.remote(num_cpus=1, max_retries=3)(fn).remote(*args, **kwargs))
         return found
