@@ -13,7 +13,7 @@ hardshard recipes                                 recipes there are, and every o
 hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
 hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
 hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
-hardshard run digits --runner dask                work done by a Dask or a Ray cluster, here or elsewhere
+hardshard run digits --runner dask                work done by a Dask cluster, here or elsewhere
 hardshard server | deploy | worker                schedules, on this machine or more: docs/operations.md
 """
 
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--rounds", type=int, help="run, build: rounds of attack and training (--rounds.count)")
-    parser.add_argument("--runner", help="processes, dask or ray (--operations.runner; docs/operations.md)")
+    parser.add_argument("--runner", help="processes or dask (--operations.runner; docs/operations.md)")
     parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
     parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
     parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Runner = Literal["processes", "dask", "ray"]
+Runner = Literal["processes", "dask"]
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,12 @@ class OperationOptions:
     hours: float = 24.0
     """A run that takes longer is stopped and fails; what it finished is kept, and the next run goes on from there."""
     runner: Runner = "processes"
-    """Who does the heavy work: `processes` of this machine, or the workers of a Dask or a Ray cluster."""
+    """Who does the heavy work: `processes` of this machine, or the workers of a Dask cluster."""
     cluster: str = ""
-    """Address of the Dask scheduler (`tcp://host:8786`) or of Ray (`auto`); empty starts workers on this machine."""
+    """Address of the Dask scheduler, as `tcp://host:8786`; empty starts workers on this machine."""
 
     def __post_init__(self) -> None:
         if not 0 < self.hours < float("inf"):
             raise ValueError(f"operations.hours must be > 0 and finite, got {self.hours}")
         if self.cluster and self.runner == "processes":
-            raise ValueError(f"operations.cluster {self.cluster} needs operations.runner dask or ray")
+            raise ValueError(f"operations.cluster {self.cluster} needs operations.runner dask")
