@@ -10,11 +10,23 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from pipelines.recipes import DEFAULT
 
 ROOT = Path(__file__).parents[1]
 HARDSHARD = [sys.executable, "-m", "pipelines.cli"]
+BRIEF = replace(DEFAULT.training, steps=2, features=2, batch_size=8, watch=replace(DEFAULT.training.watch, every=0))
+RECIPE = replace(
+    DEFAULT,
+    training=BRIEF,
+    generator=replace(DEFAULT.generator, steps=2, batch_size=8),
+    judges=replace(DEFAULT.judges, folds=2, fit=replace(DEFAULT.judges.fit, steps=2, features=2, batch_size=8)),
+    checks={"robust_margin": 9.0, "agreement": 0.0, "realism": 0.0, "near_duplicate": 0.0},
+    shards=replace(DEFAULT.shards, parts=8, count=4, attempts=1000),
+)
+"""Networks as good as untrained, and drafts that take a while."""
 PATIENCE = 900.0
 """Seconds a test waits for a state; none of them is the measure of anything."""
 
@@ -154,11 +166,3 @@ class Site:
 def holder_of(folder: Path) -> int:
     """The process that holds a run's folder."""
     return int((folder / ".holder").read_text().split()[0])
-
-
-def lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True

@@ -14,20 +14,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
-from prefect import flow
-
 from bench.prefect_site import Site, until
-from data.runs import hold
-
-
-@flow(name="holds")
-def holds(folder: str, seconds: float) -> None:
-    """A run that holds its folder for a while."""
-    with hold(Path(folder)):
-        began = time.time()
-        time.sleep(seconds)
-        with (Path(folder) / "log").open("a") as log:
-            log.write(json.dumps([began, time.time()]) + "\n")
 
 
 def figures(site: Site, folder: Path, interval: float, seconds: float, minutes: float, least: int) -> dict[str, object]:
@@ -38,7 +25,7 @@ def figures(site: Site, folder: Path, interval: float, seconds: float, minutes: 
     """
     site.start("server")
     site.start("worker")
-    site.deploy_entrypoint("holds", "bench.schedule.holds")
+    site.deploy_entrypoint("holds", "bench.holds.holds")
     site.schedule("holds", interval, {"folder": str(folder), "seconds": seconds})
     began = time.monotonic()
     until(lambda: time.monotonic() - began >= 60 * minutes and count(site)["COMPLETED"] >= least, "runs complete", 3600)

@@ -15,6 +15,7 @@ hardshard recipes                                 recipes there are, and every o
 hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
 hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
 hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
+hardshard run digits --runner dask                work done by a Dask cluster, here or elsewhere
 hardshard server | deploy | worker                schedules, on this machine or more: docs/operations.md
 """
 
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--rounds", type=int, help="run, build: rounds of attack and training (--rounds.count)")
+    parser.add_argument("--runner", help="processes or dask (--operations.runner; docs/operations.md)")
     parser.add_argument("--json", action="store_true", help="verify, inspect, plan: one JSON object, no tables")
     parser.add_argument("--probe", action="store_true", help="plan: first try some candidates, and what that takes")
     parser.add_argument("--to", choices=("run", "build"), default="run", help="plan: of which command")
@@ -120,7 +122,7 @@ def _overrides(rest: Sequence[str], known: argparse.Namespace) -> dict[str, str]
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
         raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
-    named = {"model.path": known.model, "rounds.count": known.rounds}
+    named = {"model.path": known.model, "rounds.count": known.rounds, "operations.runner": known.runner}
     named = {name: str(value) for name, value in named.items() if value not in (None, "")}
     return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 

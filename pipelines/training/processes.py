@@ -2,7 +2,7 @@
 
 The workers are forked from a server process that has torch loaded, so that one starts in milliseconds. They end with
 the process that started them, even when that one is killed. One that is killed is replaced, and who waited for it is
-told `WorkerLost`, after which the same work may be asked for again.
+told `WorkerLost`, after which the same work may be asked for again. Other workers: pipelines/training/runners.py.
 """
 
 import multiprocessing
@@ -36,14 +36,14 @@ class Stopped(RuntimeError):
 
 @dataclass
 class _Workers:
-    """The executor that serves a run, and how to start another in its place.
+    """The executor that serves a run, and how to start another in its place, if that is ours to do.
 
     Attributes:
         why: why no more work is taken on, or the empty string.
     """
 
-    start: Starter
     executor: Executor
+    start: Starter | None = None
     why: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,7 +55,7 @@ class _Workers:
     def replace(self, broken: Executor) -> None:
         """Start anew, unless another thread has done so or the run is ending."""
         with self.lock:
-            if self.executor is broken and not self.why:
+            if self.executor is broken and self.start and not self.why:
                 broken.shutdown(wait=False, cancel_futures=True)
                 self.executor = self.start()
 
@@ -64,7 +64,7 @@ _workers: _Workers | None = None
 
 
 @contextmanager
-def workers(count: int, hours: float = 24.0) -> Iterator[None]:
+def workers(count: int, hours: float = 24.0, cluster: Executor | None = None) -> Iterator[None]:
     """Keep workers for `in_worker` to use within the block, and show their progress.
 
     Blocks may nest: the outermost one's workers serve all.
@@ -72,6 +72,7 @@ def workers(count: int, hours: float = 24.0) -> Iterator[None]:
     Args:
         count: worker processes.
         hours: after which all work is stopped.
+        cluster: does the work instead; whoever opened it ends it.
 
     Raises:
         Stopped: the block took longer, as `in_worker` notices.
@@ -86,7 +87,7 @@ def workers(count: int, hours: float = 24.0) -> Iterator[None]:
     context.set_forkserver_preload(heavy)
     channel: progress.Channel = context.Queue()
     start = partial(ProcessPoolExecutor, count, context, _begin, (channel,))
-    _workers = mine = _Workers(start, start())
+    _workers = mine = _Workers(cluster) if cluster else _Workers(start(), start)
     limit = threading.Timer(hours * 3600, _end, (mine, f"the run took more than operations.hours = {hours:g}"))
     limit.daemon = True
     limit.start()
@@ -100,7 +101,7 @@ def workers(count: int, hours: float = 24.0) -> Iterator[None]:
     finally:
         limit.cancel()
         _workers = None
-        mine.executor.shutdown(wait=False, cancel_futures=True)
+        mine.executor.shutdown(wait=False)
 
 
 def in_worker(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> tuple[R, float]:
@@ -139,6 +140,7 @@ def _timed(work: Callable[[], R]) -> tuple[R, float]:
 def _end(mine: _Workers, why: str) -> None:
     mine.why = why
     stop_workers()
+    mine.executor.shutdown(wait=False)
 
 
 def stop_workers() -> None:

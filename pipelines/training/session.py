@@ -1,4 +1,4 @@
-"""A run's folder, held by this process, and the worker processes that fill it."""
+"""A run's folder, held by this process, and the workers that fill it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from pathlib import Path
 from data.runs import Run, hold, open_run
 from pipelines.recipes import Recipe
 from pipelines.training.processes import cores, workers
+from pipelines.training.runners import cluster_of
 
 _held: set[Path] = set()
 
@@ -29,7 +30,8 @@ def session(recipe: Recipe, folder: Path) -> Iterator[Run]:
     if folder in _held:
         yield open_run(folder, recipe.name)
         return
-    with hold(folder), workers(cores(), recipe.operations.hours):
+    operations = recipe.operations
+    with hold(folder), cluster_of(operations) as cluster, workers(cores(), operations.hours, cluster):
         _held.add(folder)
         try:
             yield open_run(folder, recipe.name)

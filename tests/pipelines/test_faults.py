@@ -4,49 +4,20 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from bench.prefect_site import Site, holder_of, lives, until
+from bench.prefect_site import RECIPE, Site, holder_of, until
 from data.files import sha256_of
 from data.runs import open_run
-from generators.search import SearchOptions
-from pipelines.recipes import DEFAULT
-from pipelines.training import sets, stages
-from pipelines.training.fitting.watch import WatchOptions
+from pipelines.training import sets
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
-BRIEF = replace(DEFAULT.training, steps=2, features=2, batch_size=8, watch=WatchOptions(every=0))
-RECIPE = replace(
-    DEFAULT,
-    training=BRIEF,
-    generator=replace(DEFAULT.generator, steps=2, batch_size=8),
-    judges=replace(DEFAULT.judges, folds=2, fit=replace(DEFAULT.judges.fit, steps=2, features=2, batch_size=8)),
-    search=SearchOptions(mix={"latent_walk": 1.0}),
-    checks={"agreement": 0.0},
-    shards=replace(DEFAULT.shards, parts=8, count=4, attempts=1500),
-)
-"""Networks as good as untrained, and drafts that take a while."""
 EVERY = 20
 """Seconds between scheduled runs."""
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
-    """A run that wants nothing but its shards."""
-    folder = tmp_path_factory.mktemp("prepared") / "run"
-    run = open_run(folder, RECIPE.name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.training.stages.in_worker", lambda work, *given: (work(*given), 0.0))
-        for stage in (stages.source, stages.model, stages.gan, stages.examiner):
-            stage(RECIPE, run)
-        for fold in range(RECIPE.judges.folds):
-            stages.judge(RECIPE, run, fold)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +40,6 @@ def expected(prepared, tmp_path_factory) -> dict[str, str]:
 def digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in (folder / "shards").rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): sha256_of(path) for path in files}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("prefect"))
-    try:
-        made.start("server")
-        made.deploy("--name", "shards")
-        made.start("worker")
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture
@@ -145,7 +104,6 @@ def test_a_machine_that_is_lost_with_worker_flow_and_server(site, folder, expect
 
     os.kill(process, signal.SIGKILL)
     site.kill("worker", "server")
-    assert not lives(process)
     site.start("server")
     site.start("worker")
 

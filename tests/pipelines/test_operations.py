@@ -3,7 +3,7 @@
 import errno
 import os
 import signal
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from data.errors import Damaged, WrongUse
 from data.runs import Run, open_run
 from pipelines.orchestration.artifacts import LARGEST, _accuracies, _as_url, _funnel
 from pipelines.orchestration.tasks import is_transient
-from pipelines.recipes import DEFAULT
+from pipelines.recipes import DEFAULT, merged, overridden, preset
 from pipelines.training.announced import asset_of, facts_of, must_be_as_announced
 from pipelines.training.naming import name_of
 from pipelines.training.processes import Stopped, WorkerLost, in_worker, workers
@@ -107,6 +107,15 @@ def test_what_is_announced_is_what_training_accepts(run):
     assert asset_of(DEFAULT, run) == "hardshard://digits/my-run"
     assert facts["manifest"] == f"{run.folder}/shards/index.json"
     assert facts["samples"] == 14
+
+
+@pytest.mark.parametrize("name", ["digits", "digits_quick", "boundary"])
+def test_the_recipe_that_is_announced_is_the_recipe_that_training_gets(name):
+    first = next(iter(preset(name).search.mix.items()))
+    moved = {f"search.mix.{first[0]}": "0", "search.mix.repeat": str(first[1]), "checks.agreement": "0.4"}
+    recipe = overridden(preset(name), moved)
+
+    assert merged(asdict(recipe)) == asdict(recipe)
 
 
 def test_training_refuses_another_digest_another_place_and_an_altered_set(run):

@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 
 from data.runs import Run, open_run
-from generators.search import SearchOptions
 from pipelines.recipes import DEFAULT, Recipe
 from pipelines.training import finished, sets, stages
-from pipelines.training.fitting.watch import WatchOptions
 
-BRIEF = replace(DEFAULT.training, steps=2, features=2, batch_size=8, watch=WatchOptions(every=0))
+BRIEF = replace(DEFAULT.training, steps=2, features=2, batch_size=8, watch=replace(DEFAULT.training.watch, every=0))
 RECIPE = replace(
     DEFAULT,
     training=BRIEF,
     generator=replace(DEFAULT.generator, steps=2, batch_size=8),
     judges=replace(DEFAULT.judges, folds=2, fit=replace(DEFAULT.judges.fit, steps=2, features=2, batch_size=8)),
-    search=SearchOptions(mix={"mixup": 0.5, "random_latent": 0.5}),
+    search=replace(DEFAULT.search, mix={"mixup": 0.5, "random_latent": 0.5}),
     checks={"agreement": 0.0},
     shards=replace(DEFAULT.shards, parts=2, count=2, attempts=20),
 )
