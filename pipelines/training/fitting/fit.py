@@ -16,6 +16,7 @@ from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
+from generators.devices import must_be_a_device
 from pipelines.training.fitting.cost import count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
@@ -75,16 +76,9 @@ class FitOptions:
             raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
         if not self.weight >= 0:
             raise ValueError(f"weight must be >= 0, got {self.weight}")
-        _must_be_a_device(self.device)
+        must_be_a_device(self.device)
         plugin(pipelines.training.fitting.objectives, self.objective)
         plugin(generators.attacks, self.attack)
-
-
-def _must_be_a_device(name: str) -> None:
-    try:
-        torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device must be what torch calls one, got {name!r}") from error
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,278 @@
+"""CycleGAN: translation between two domains of unpaired images, Zhu et al. 2017, arXiv:1703.10593.
+
+Two generators and two discriminators with R3GAN's losses (generators/losses.py), cycle and identity losses, a pool of
+earlier images, and, where a classifier is given, semantic consistency as in CyCADA, Hoffman et al. 2018,
+arXiv:1711.03213: it must see in a translated image what it sees in the image, or its label. Noise makes one image into
+many. As in generators/gan.py, the whole state is a dictionary of tensors, and goes on to the bit.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from generators.augmentation import augment
+from generators.devices import autocast, must_be_a_device
+from generators.image_pool import ImagePool
+from generators.losses import relativistic_loss, zero_centred_penalty
+from generators.margins import Model
+from generators.translators import CycleShape, DomainDiscriminator, Translator
+from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
+
+NETWORKS = ("a_to_b", "b_to_a", "discriminator_a", "discriminator_b", "averaged_a_to_b", "averaged_b_to_a")
+POOLS = ("pool_a", "pool_b")
+
+
+@dataclass(frozen=True)
+class CycleOptions:
+    """How both directions of a translation are trained."""
+
+    steps: int = 2000
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    """Falls linearly to a tenth."""
+    penalty: float = 1.0
+    """Weight of R1 and of R2 (gamma)."""
+    cycle: float = 1.0
+    """Weight of the mean absolute difference between an image and its translation back. A strong one forbids changes of
+    shape: docs/adapt.md."""
+    identity: float = 0.5
+    """Weight of that between an image of a domain and its translation into that same domain."""
+    semantic: float = 1.0
+    """Weight of semantic consistency; 0 asks no classifier."""
+    pool: int = 128
+    """Earlier images that a discriminator may be shown instead of new ones; 0 for none."""
+    shift: int = 1
+    """Pixels by which the discriminators' images are moved at most; their contrast changes, too. -1 shows them as they
+    are."""
+    averaging: float = 0.995
+    """Decay of the averaged weights of the generators."""
+    latent: int = 8
+    """Of the noise; 0 makes one image of each."""
+    features: int = 32
+    """Channels of a generator's first layer."""
+    blocks: int = 4
+    """Residual blocks of a generator."""
+    discriminator_features: int = 32
+    """Channels of a discriminator's first layer."""
+    device: str = "cpu"
+    """What torch trains on, as cuda or cuda:1; what is trained comes back to main memory."""
+    bf16: bool = False
+    """Compute in bfloat16; docs/adapt.md says where it pays."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "features", "blocks", "discriminator_features"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"cycle.{name} must be >= 1, got {getattr(self, name)}")
+        for name, least in {"pool": 0, "latent": 0, "shift": -1, "cycle": 0, "identity": 0, "semantic": 0}.items():
+            if not least <= getattr(self, name) < float("inf"):
+                raise ValueError(f"cycle.{name} must be >= {least} and finite, got {getattr(self, name)}")
+        if not 0 <= self.averaging < 1:
+            raise ValueError(f"cycle.averaging must lie in [0, 1), got {self.averaging}")
+        for name in ("learning_rate", "penalty"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"cycle.{name} must be > 0, got {getattr(self, name)}")
+        must_be_a_device(self.device)
+
+    def shape_of(self, image: tuple[int, int, int]) -> CycleShape:
+        """The networks' shape for images (C, H, W)."""
+        return CycleShape(*image, self.latent, self.features, self.blocks, self.discriminator_features)
+
+
+@dataclass
+class CycleTraining:
+    """A training under way."""
+
+    a_to_b: Translator
+    b_to_a: Translator
+    averaged_a_to_b: Translator
+    averaged_b_to_a: Translator
+    discriminator_a: DomainDiscriminator
+    discriminator_b: DomainDiscriminator
+    pool_a: ImagePool
+    pool_b: ImagePool
+    """Earlier translations into the domain."""
+    optimisers: tuple[torch.optim.Adam, torch.optim.Adam]
+    """Of both generators and of both discriminators."""
+    rng: torch.Generator
+    device: torch.device
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Domains:
+    """What is learnt from, all of it on the training's device.
+
+    Attributes:
+        a, b: images of either domain, float (M, C, H, W) and (M', C, H, W) in [0, 1].
+        labels: of domain a, int64 (M,).
+        classifier: sees in translated images what they are to show: a classifier of domain a; None asks nobody.
+        opinions: of the classifier about b, float (M', K), rows summing to 1; made here.
+    """
+
+    a: Tensor
+    b: Tensor
+    labels: Tensor
+    classifier: Model | None = None
+    opinions: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def __post_init__(self) -> None:
+        if len(self.a) != len(self.labels):
+            raise ValueError(f"{len(self.a)} images of domain a have {len(self.labels)} labels")
+        if self.classifier is not None and not len(self.opinions):
+            with torch.no_grad():
+                told = torch.cat([self.classifier(some).softmax(1) for some in self.b.split(1000)])
+            object.__setattr__(self, "opinions", told)
+
+
+def begin(shape: CycleShape, options: CycleOptions, seed: int) -> CycleTraining:
+    """A training at step 0; the same seed gives the same networks and the same draws, on any device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        a_to_b, b_to_a = Translator(shape), Translator(shape)
+        discriminator_a, discriminator_b = DomainDiscriminator(shape), DomainDiscriminator(shape)
+    networks: list[nn.Module] = [a_to_b, b_to_a, discriminator_a, discriminator_b]
+    for network in networks:
+        network.to(options.device)
+    optimisers = [
+        torch.optim.Adam([*one.parameters(), *other.parameters()], options.learning_rate, betas=(0.0, 0.99))
+        for one, other in (networks[:2], networks[2:])
+    ]
+    averaged = [copy.deepcopy(network).requires_grad_(False) for network in (a_to_b, b_to_a)]
+    return CycleTraining(
+        a_to_b,
+        b_to_a,
+        *averaged,
+        discriminator_a,
+        discriminator_b,
+        ImagePool(options.pool),
+        ImagePool(options.pool),
+        (optimisers[0], optimisers[1]),
+        torch.Generator().manual_seed(seed),
+        torch.device(options.device),
+    )
+
+
+def advance(training: CycleTraining, domains: Domains, options: CycleOptions) -> Mapping[str, float]:
+    """One step of all four networks on batches drawn from either domain.
+
+    Returns:
+        The step's losses, by name, for the log: discriminator, penalty, generator, cycle, identity, semantic.
+    """
+    for optimiser in training.optimisers:
+        optimiser.param_groups[0]["lr"] = options.learning_rate * (1 - 0.9 * training.step / options.steps)
+    rows_a, rows_b = (
+        torch.randint(len(domain), (options.batch_size,), generator=training.rng) for domain in (domains.a, domains.b)
+    )
+    a, b = domains.a[rows_a], domains.b[rows_b]
+    with autocast(training.device, on=options.bf16):
+        fake_b, fake_a = training.a_to_b(a, _noise(training, len(a))), training.b_to_a(b, _noise(training, len(b)))
+    told = _judge(training, (a, fake_a.float(), b, fake_b.float()), options)
+    terms = _generator_terms(training, (a, fake_a, b, fake_b), options)
+    if options.semantic and domains.classifier is not None:
+        wanted = domains.labels[rows_a], domains.opinions[rows_b]
+        terms["semantic"] = options.semantic * _semantic(domains.classifier, fake_b, fake_a, *wanted)
+    update(training.optimisers[0], torch.stack(list(terms.values())).sum())
+    decay = min(options.averaging, (1 + training.step) / (10 + training.step))
+    average(training.averaged_a_to_b, training.a_to_b, decay)
+    average(training.averaged_b_to_a, training.b_to_a, decay)
+    training.step += 1
+    return told | {name: term.item() for name, term in terms.items()}
+
+
+def _noise(training: CycleTraining, count: int) -> Tensor:
+    return torch.randn(count, training.a_to_b.shape.latent, generator=training.rng).to(training.device)
+
+
+_Four = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Images of a, translations into a, images of b, translations into b."""
+
+
+def _judge(training: CycleTraining, images: _Four, options: CycleOptions) -> dict[str, float]:
+    """One step of both discriminators."""
+    losses, penalties = [], []
+    sides = ((training.discriminator_a, training.pool_a), (training.discriminator_b, training.pool_b))
+    for (discriminator, pool), (real, fake) in zip(sides, (images[:2], images[2:]), strict=True):
+        shown = pool.exchange(fake.detach(), training.rng)
+        real_seen, fake_seen = (_seen(x, training, options).requires_grad_() for x in (real, shown))
+        on_real, on_fake = discriminator(torch.cat([real_seen, fake_seen])).chunk(2)
+        losses.append(relativistic_loss(on_real, on_fake))
+        penalties.append(zero_centred_penalty(on_real, real_seen) + zero_centred_penalty(on_fake, fake_seen))
+    loss, penalty = torch.stack(losses).sum(), torch.stack(penalties).sum()
+    update(training.optimisers[1], loss + options.penalty * penalty)
+    return {"discriminator": loss.item(), "penalty": penalty.item()}
+
+
+def _seen(x: Tensor, training: CycleTraining, options: CycleOptions) -> Tensor:
+    return augment(x, training.rng, most=options.shift) if options.shift >= 0 else x.clone()
+
+
+def _generator_terms(training: CycleTraining, images: _Four, options: CycleOptions) -> dict[str, Tensor]:
+    """What both generators lower, weighted, by name."""
+    a, fake_a, b, fake_b = images
+    terms = {"generator": _fooling(training, images, options)}
+    with autocast(training.device, on=options.bf16):
+        if options.cycle:
+            back_a = training.b_to_a(fake_b, _noise(training, len(a)))
+            back_b = training.a_to_b(fake_a, _noise(training, len(b)))
+            terms["cycle"] = options.cycle * (F.l1_loss(back_a, a) + F.l1_loss(back_b, b))
+        if options.identity:
+            same_a = training.b_to_a(a, _noise(training, len(a)))
+            same_b = training.a_to_b(b, _noise(training, len(b)))
+            terms["identity"] = options.identity * (F.l1_loss(same_a, a) + F.l1_loss(same_b, b))
+    return terms
+
+
+def _fooling(training: CycleTraining, images: _Four, options: CycleOptions) -> Tensor:
+    losses = []
+    pairs = ((training.discriminator_a, images[:2]), (training.discriminator_b, images[2:]))
+    for discriminator, (real, fake) in pairs:
+        seen = [_seen(x, training, options) for x in (real, fake.float())]
+        on_real, on_fake = discriminator(torch.cat(seen)).chunk(2)
+        losses.append(relativistic_loss(on_fake, on_real))
+    return torch.stack(losses).sum()
+
+
+def _semantic(classifier: Model, fake_b: Tensor, fake_a: Tensor, labels: Tensor, opinions: Tensor) -> Tensor:
+    """Cross-entropy of what a classifier sees in translations: their labels one way, its own opinion the other."""
+    there, back = classifier(fake_b.float()), classifier(fake_a.float())
+    return F.cross_entropy(there, labels) + F.cross_entropy(back, opinions)
+
+
+def state_of(training: CycleTraining) -> dict[str, Tensor]:
+    """All that a training depends on from here on, as named tensors in main memory."""
+    tensors = {"step": torch.tensor(training.step), "rng": training.rng.get_state()}
+    for name in NETWORKS:
+        tensors |= _named(name, getattr(training, name))
+    tensors |= {name: getattr(training, name).images for name in POOLS}
+    return {name: value.cpu() for name, value in (tensors | optimiser_tensors(training.optimisers)).items()}
+
+
+def restore(training: CycleTraining, tensors: Mapping[str, Tensor]) -> None:
+    """Put a training, begun with the same shape and options, into the state that `state_of` gave.
+
+    Raises:
+        KeyError, RuntimeError: the tensors are not those of such a training.
+    """
+    for name in NETWORKS:
+        getattr(training, name).load_state_dict(under(tensors, name))
+    for name in POOLS:
+        getattr(training, name).images = tensors[name].clone().to(training.device)
+    restore_optimisers(training.optimisers, tensors)
+    training.rng.set_state(tensors["rng"])
+    training.step = int(tensors["step"])
+
+
+def networks_of(training: CycleTraining) -> dict[str, Tensor]:
+    """What a finished training is for: the averaged generators and both discriminators, by name."""
+    tensors = _named("a_to_b", training.averaged_a_to_b) | _named("b_to_a", training.averaged_b_to_a)
+    tensors |= _named("discriminator_a", training.discriminator_a)
+    tensors |= _named("discriminator_b", training.discriminator_b)
+    return {name: value.cpu() for name, value in tensors.items()}
+
+
+def _named(name: str, network: nn.Module) -> dict[str, Tensor]:
+    return {f"{name}.{key}": value for key, value in network.state_dict().items()}

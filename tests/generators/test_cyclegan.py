@@ -1,0 +1,195 @@
+"""Translation between two domains: what it learns on a case solved on paper, and that it goes on to the bit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from generators import cyclegan
+from generators.cyclegan import CycleOptions, Domains
+from generators.image_pool import ImagePool
+from generators.translators import CycleShape, Translator, stages_of, translation_of
+
+OPTIONS = CycleOptions(
+    steps=6, batch_size=4, pool=6, latent=2, features=4, blocks=1, discriminator_features=4, semantic=0.5
+)
+IMAGES = torch.rand(10, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def sees_the_first_pixel(x):
+    side = 10 * (x.flatten(1)[:, 0] - 0.5)
+    return torch.stack([-side, side], 1)
+
+
+DOMAINS = Domains(IMAGES, 1 - IMAGES, torch.arange(10) % 2, sees_the_first_pixel)
+
+
+def trained(steps, options=OPTIONS, domains=DOMAINS):
+    training = cyclegan.begin(options.shape_of((1, 8, 8)), options, seed=0)
+    for _ in range(steps):
+        cyclegan.advance(training, domains, options)
+    return training
+
+
+@pytest.mark.parametrize(
+    ("side", "stages", "coarsest"),
+    [(8, 0, 8), (16, 1, 8), (28, 2, 7), (32, 2, 8), (64, 3, 8), (128, 4, 8), (256, 4, 16)],
+)
+def test_halvings_follow_from_the_size(side, stages, coarsest):
+    assert stages_of(side, side) == stages
+    assert side >> stages == coarsest
+
+
+@pytest.mark.parametrize("size", [(1, 8, 8), (3, 28, 28), (1, 10, 16), (3, 256, 256)])
+def test_a_translation_has_the_size_and_range_of_its_image(size):
+    shape = CycleShape(*size, latent=2, features=2, blocks=1, discriminator_features=2)
+    training = cyclegan.begin(shape, OPTIONS, seed=0)
+    x = torch.rand(2, *size)
+
+    made = training.a_to_b(x, torch.randn(2, 2))
+
+    assert made.shape == x.shape
+    assert made.min() >= 0
+    assert made.max() <= 1
+    assert training.discriminator_b(made).shape == (2,)
+
+
+def test_noise_makes_one_image_into_many_and_no_noise_into_one():
+    x = IMAGES[:1].expand(5, -1, -1, -1)
+    many, one = (Translator(CycleShape(1, 8, 8, latent, features=4, blocks=1)) for latent in (3, 0))
+    for block in [*many.blocks, *one.blocks]:
+        torch.nn.init.normal_(block.second.weight)  # zero at first, so that blocks start as the identity
+
+    assert many(x, torch.randn(5, 3)).std(0).max() > 1e-3
+    assert one(x, torch.randn(5, 0)).std(0).max() < 1e-6
+
+
+def test_a_training_taken_up_again_goes_on_to_the_bit():
+    whole = cyclegan.state_of(trained(6))
+
+    first = trained(3)
+    state = {name: tensor.clone() for name, tensor in cyclegan.state_of(first).items()}
+    second = cyclegan.begin(OPTIONS.shape_of((1, 8, 8)), OPTIONS, seed=99)
+    cyclegan.restore(second, state)
+    for _ in range(3):
+        cyclegan.advance(second, DOMAINS, OPTIONS)
+
+    resumed = cyclegan.state_of(second)
+    assert resumed.keys() == whole.keys()
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_finished_networks_come_back_with_averaged_weights_and_frozen():
+    training = trained(3)
+
+    found = translation_of(OPTIONS.shape_of((1, 8, 8)), cyclegan.networks_of(training))
+
+    z = torch.randn(10, 2)
+    assert torch.equal(found.a_to_b(IMAGES, z), training.averaged_a_to_b(IMAGES, z))
+    assert not torch.equal(found.a_to_b(IMAGES, z), training.a_to_b(IMAGES, z))
+    assert torch.equal(found.reversed.a_to_b(IMAGES, z), training.averaged_b_to_a(IMAGES, z))
+    assert not any(parameter.requires_grad for parameter in found.discriminator_b.parameters())
+
+
+def test_a_loss_of_no_weight_is_not_asked_for():
+    every, fewest = (
+        cyclegan.advance(cyclegan.begin(options.shape_of((1, 8, 8)), options, 0), DOMAINS, options)
+        for options in (OPTIONS, replace(OPTIONS, cycle=0, identity=0, semantic=0))
+    )
+
+    assert set(every) - set(fewest) == {"cycle", "identity", "semantic"}
+
+
+def test_semantic_consistency_is_what_the_classifier_sees_in_translations():
+    x = torch.zeros(2, 1, 8, 8)
+    x[1] = 1
+    first, second = torch.tensor([0, 1]), torch.tensor([1, 0])
+    told = sees_the_first_pixel(x).softmax(1)
+
+    right = cyclegan._semantic(sees_the_first_pixel, x, x, first, told)
+    wrong = cyclegan._semantic(sees_the_first_pixel, x, x, second, told)
+
+    assert float(wrong - right) == pytest.approx(10, rel=1e-3)  # each sample is 10 logits off where it was right
+
+
+def test_the_classifiers_opinion_of_the_unlabelled_domain_is_asked_once():
+    asked = []
+
+    def classifier(x):
+        asked.append(len(x))
+        return sees_the_first_pixel(x)
+
+    domains = Domains(IMAGES, 1 - IMAGES, torch.arange(10) % 2, classifier)
+
+    torch.testing.assert_close(domains.opinions, sees_the_first_pixel(1 - IMAGES).softmax(1))
+    assert asked == [10]
+
+
+def test_a_full_pool_gives_back_what_it_held_and_keeps_what_it_took(rng):
+    pool = ImagePool(4)
+    first, later = torch.arange(4.0).view(4, 1, 1, 1), torch.arange(100.0, 104).view(4, 1, 1, 1)
+
+    assert torch.equal(pool.exchange(first, rng), first)
+    shown = pool.exchange(later, rng)
+
+    old = shown.flatten()[shown.flatten() < 10]
+    assert 0 < len(old) < 4
+    assert sorted([*shown.flatten().tolist(), *pool.images.flatten().tolist()]) == [0, 1, 2, 3, 100, 101, 102, 103]
+
+
+def test_a_pool_of_nothing_shows_what_is_new(rng):
+    x = torch.rand(3, 1, 2, 2)
+
+    assert torch.equal(ImagePool(0).exchange(x, rng), x)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("steps", 0), ("cycle", float("nan")), ("averaging", 1.0), ("penalty", 0), ("shift", -2)]
+)
+def test_an_option_out_of_range_is_refused(field, value):
+    with pytest.raises(ValueError, match=f"cycle.{field} must .* got {value}"):
+        CycleOptions(**{field: value})
+
+
+def test_a_device_that_torch_does_not_know_is_refused():
+    with pytest.raises(ValueError, match="device must be what torch calls one, got 'gpu'"):
+        CycleOptions(device="gpu")
+
+
+def test_labels_that_do_not_fit_their_images_are_refused():
+    with pytest.raises(ValueError, match="10 images of domain a have 9 labels"):
+        Domains(IMAGES, IMAGES, torch.zeros(9))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_bars_learn_to_turn_and_keep_their_number():
+    """Domain a: one or two bright columns; domain b: one or two bright rows. Unpaired; the number is the label."""
+    rng = torch.Generator().manual_seed(0)
+    options = replace(OPTIONS, steps=250, batch_size=32, features=8, blocks=2, discriminator_features=16, latent=0)
+    options = replace(options, cycle=1.0, identity=0.0, semantic=1.0, averaging=0.98, learning_rate=2e-3)
+
+    def bars(count):
+        x = torch.zeros(count, 1, 8, 8)
+        labels = torch.arange(count) % 2
+        for row, label in enumerate(labels.tolist()):
+            x[row, 0, :, torch.randperm(4, generator=rng)[: label + 1] * 2] = 1
+        return x, labels
+
+    def counts(x):  # bright bars of either kind, as two logits: 8 pixels a bar, 16 for two
+        bright = x.flatten(1).sum(1)
+        return torch.stack([12 - bright, bright - 12], 1)
+
+    columns, labels = bars(200)
+    rows = bars(200)[0].transpose(2, 3)
+    training = trained(250, options, Domains(columns, rows, labels, counts))
+    unseen, theirs = bars(50)
+
+    with torch.no_grad():
+        made = training.averaged_a_to_b(unseen, torch.empty(50, 0))
+
+    across, down = made.std(3).mean((1, 2)), made.std(2).mean((1, 2))
+    assert (across < down).float().mean() > 0.9  # rows now, not columns
+    assert (counts(made).argmax(1) == theirs).float().mean() > 0.9
+    assert F.mse_loss(training.averaged_b_to_a(made, torch.empty(50, 0)), unseen) < 0.1
