@@ -3,15 +3,12 @@
 As many halvings as the size allows, so that the same few lines serve images from 8x8 to 256x256.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from generators.underway import under
 
 COARSEST, MOST_STAGES = 7, 4
 """Pixels a side below which a generator does not halve its images, and how often it does at most."""
@@ -123,34 +120,6 @@ class DomainDiscriminator(nn.Module):
             seen = F.leaky_relu(down(seen), 0.2)
         realism: Tensor = self.out(F.leaky_relu(self.hidden(seen.flatten(1)), 0.2))[:, 0]
         return realism
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A finished translation between two domains; every part takes and gives images in [0, 1], as its network does."""
-
-    a_to_b: Translator
-    b_to_a: Translator
-    discriminator_a: DomainDiscriminator
-    discriminator_b: DomainDiscriminator
-
-    @property
-    def reversed(self) -> "Translation":
-        """The same with the domains' names exchanged."""
-        return Translation(self.b_to_a, self.a_to_b, self.discriminator_b, self.discriminator_a)
-
-
-def translation_of(shape: CycleShape, tensors: Mapping[str, Tensor]) -> Translation:
-    """The networks from what `cyclegan.networks_of` gave, in eval mode, frozen.
-
-    Raises:
-        RuntimeError: the tensors are not those of such networks.
-    """
-    networks = Translation(Translator(shape), Translator(shape), DomainDiscriminator(shape), DomainDiscriminator(shape))
-    for name in ("a_to_b", "b_to_a", "discriminator_a", "discriminator_b"):
-        getattr(networks, name).load_state_dict(under(tensors, name))
-        getattr(networks, name).eval().requires_grad_(False)
-    return networks
 
 
 def _widths(features: int, stages: int) -> list[int]:

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from generators import cyclegan
 from generators.cyclegan import CycleOptions, Domains
 from generators.image_pool import ImagePool
-from generators.translators import CycleShape, Translator, stages_of, translation_of
+from generators.translation import translation_of
+from generators.translators import CycleShape, Translator, stages_of
 
 OPTIONS = CycleOptions(
     steps=6, batch_size=4, pool=6, latent=2, features=4, blocks=1, discriminator_features=4, semantic=0.5
