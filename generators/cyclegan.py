@@ -1,14 +1,14 @@
 """CycleGAN: translation between two domains of unpaired images, Zhu et al. 2017, arXiv:1703.10593.
 
 Two generators and two discriminators with R3GAN's losses (generators/losses.py), cycle and identity losses, a pool of
-earlier images, and, where a classifier is given, semantic consistency as in CyCADA, Hoffman et al. 2018,
-arXiv:1711.03213: it must see in a translated image what it sees in the image, or its label. Noise makes one image into
-many. As in generators/gan.py, the whole state is a dictionary of tensors, and goes on to the bit.
+earlier images, and semantic consistency as in CyCADA, Hoffman et al. 2018, arXiv:1711.03213: a classifier must see in a
+translated image what the image shows. Noise makes one image into many. Discriminators are told what images show, as
+far as anybody knows. As in generators/gan.py, the whole state is a dictionary of tensors, and goes on to the bit.
 """
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ from generators.translators import CycleShape, DomainDiscriminator, Translator
 from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
 
 NETWORKS = ("a_to_b", "b_to_a", "discriminator_a", "discriminator_b", "averaged_a_to_b", "averaged_b_to_a")
-POOLS = ("pool_a", "pool_b")
+POOLS, POOLED = ("pool_a", "pool_b"), ("images", "shows")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class CycleOptions:
 
     steps: int = 2000
     batch_size: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Falls linearly to a tenth."""
     penalty: float = 1.0
     """Weight of R1 and of R2 (gamma)."""
@@ -43,6 +43,8 @@ class CycleOptions:
     """Weight of that between an image of a domain and its translation into that same domain."""
     semantic: float = 1.0
     """Weight of semantic consistency; 0 asks no classifier."""
+    conditional: bool = True
+    """Tell the discriminators what images show: labels of domain a, opinions about domain b."""
     pool: int = 128
     """Earlier images that a discriminator may be shown instead of new ones; 0 for none."""
     shift: int = 1
@@ -77,9 +79,10 @@ class CycleOptions:
                 raise ValueError(f"cycle.{name} must be > 0, got {getattr(self, name)}")
         must_be_a_device(self.device)
 
-    def shape_of(self, image: tuple[int, int, int]) -> CycleShape:
-        """The networks' shape for images (C, H, W)."""
-        return CycleShape(*image, self.latent, self.features, self.blocks, self.discriminator_features)
+    def shape_of(self, image: Sequence[int], classes: int) -> CycleShape:
+        """The networks' shape for images (C, H, W) of so many classes."""
+        told = classes if self.conditional else 0
+        return CycleShape(*image, self.latent, self.features, self.blocks, self.discriminator_features, told)
 
 
 @dataclass
@@ -108,24 +111,20 @@ class Domains:
 
     Attributes:
         a, b: images of either domain, float (M, C, H, W) and (M', C, H, W) in [0, 1].
-        labels: of domain a, int64 (M,).
-        classifier: sees in translated images what they are to show: a classifier of domain a; None asks nobody.
-        opinions: of the classifier about b, float (M', K), rows summing to 1; made here.
+        shows_a, shows_b: what they show, float (M, K) and (M', K), rows summing to 1: labels, or somebody's opinion.
+        classifier: sees in translated images what they are to show; with frozen parameters.
     """
 
     a: Tensor
     b: Tensor
-    labels: Tensor
-    classifier: Model | None = None
-    opinions: Tensor = field(default_factory=lambda: torch.empty(0))
+    shows_a: Tensor
+    shows_b: Tensor
+    classifier: Model
 
     def __post_init__(self) -> None:
-        if len(self.a) != len(self.labels):
-            raise ValueError(f"{len(self.a)} images of domain a have {len(self.labels)} labels")
-        if self.classifier is not None and not len(self.opinions):
-            with torch.no_grad():
-                told = torch.cat([self.classifier(some).softmax(1) for some in self.b.split(1000)])
-            object.__setattr__(self, "opinions", told)
+        sizes = [len(part) for part in (self.a, self.shows_a, self.b, self.shows_b)]
+        if sizes[0] != sizes[1] or sizes[2] != sizes[3]:
+            raise ValueError(f"images of domain a, what they show, those of b and what they show: got {sizes} of each")
 
 
 def begin(shape: CycleShape, options: CycleOptions, seed: int) -> CycleTraining:
@@ -164,17 +163,11 @@ def advance(training: CycleTraining, domains: Domains, options: CycleOptions) ->
     """
     for optimiser in training.optimisers:
         optimiser.param_groups[0]["lr"] = options.learning_rate * (1 - 0.9 * training.step / options.steps)
-    rows_a, rows_b = (
-        torch.randint(len(domain), (options.batch_size,), generator=training.rng) for domain in (domains.a, domains.b)
-    )
-    a, b = domains.a[rows_a], domains.b[rows_b]
-    with autocast(training.device, on=options.bf16):
-        fake_b, fake_a = training.a_to_b(a, _noise(training, len(a))), training.b_to_a(b, _noise(training, len(b)))
-    told = _judge(training, (a, fake_a.float(), b, fake_b.float()), options)
-    terms = _generator_terms(training, (a, fake_a, b, fake_b), options)
-    if options.semantic and domains.classifier is not None:
-        wanted = domains.labels[rows_a], domains.opinions[rows_b]
-        terms["semantic"] = options.semantic * _semantic(domains.classifier, fake_b, fake_a, *wanted)
+    drawn = _drawn(training, domains, options)
+    told = _judge(training, drawn, options)
+    terms = _generator_terms(training, drawn, options)
+    if options.semantic:
+        terms["semantic"] = options.semantic * _semantic(domains.classifier, drawn)
     update(training.optimisers[0], torch.stack(list(terms.values())).sum())
     decay = min(options.averaging, (1 + training.step) / (10 + training.step))
     average(training.averaged_a_to_b, training.a_to_b, decay)
@@ -183,22 +176,44 @@ def advance(training: CycleTraining, domains: Domains, options: CycleOptions) ->
     return told | {name: term.item() for name, term in terms.items()}
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A batch of either domain, float (B, C, H, W), what it shows, float (B, K), and its translation."""
+
+    a: Tensor
+    b: Tensor
+    shows_a: Tensor
+    shows_b: Tensor
+    fake_b: Tensor
+    fake_a: Tensor
+
+    def sides(self, training: CycleTraining) -> Iterator[tuple[DomainDiscriminator, ImagePool, tuple[Tensor, ...]]]:
+        """A domain's discriminator and pool; images, what they show, translations into it, what those are to."""
+        yield training.discriminator_a, training.pool_a, (self.a, self.shows_a, self.fake_a, self.shows_b)
+        yield training.discriminator_b, training.pool_b, (self.b, self.shows_b, self.fake_b, self.shows_a)
+
+
+def _drawn(training: CycleTraining, domains: Domains, options: CycleOptions) -> _Drawn:
+    rows_a, rows_b = (
+        torch.randint(len(domain), (options.batch_size,), generator=training.rng) for domain in (domains.a, domains.b)
+    )
+    a, b = domains.a[rows_a], domains.b[rows_b]
+    with autocast(training.device, on=options.bf16):
+        fake_b, fake_a = training.a_to_b(a, _noise(training, len(a))), training.b_to_a(b, _noise(training, len(b)))
+    return _Drawn(a, b, domains.shows_a[rows_a], domains.shows_b[rows_b], fake_b.float(), fake_a.float())
+
+
 def _noise(training: CycleTraining, count: int) -> Tensor:
     return torch.randn(count, training.a_to_b.shape.latent, generator=training.rng).to(training.device)
 
 
-_Four = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Images of a, translations into a, images of b, translations into b."""
-
-
-def _judge(training: CycleTraining, images: _Four, options: CycleOptions) -> dict[str, float]:
+def _judge(training: CycleTraining, drawn: _Drawn, options: CycleOptions) -> dict[str, float]:
     """One step of both discriminators."""
     losses, penalties = [], []
-    sides = ((training.discriminator_a, training.pool_a), (training.discriminator_b, training.pool_b))
-    for (discriminator, pool), (real, fake) in zip(sides, (images[:2], images[2:]), strict=True):
-        shown = pool.exchange(fake.detach(), training.rng)
+    for discriminator, pool, (real, shows, fake, meant) in drawn.sides(training):
+        shown, said = pool.exchange(fake.detach(), meant, training.rng)
         real_seen, fake_seen = (_seen(x, training, options).requires_grad_() for x in (real, shown))
-        on_real, on_fake = discriminator(torch.cat([real_seen, fake_seen])).chunk(2)
+        on_real, on_fake = discriminator(torch.cat([real_seen, fake_seen]), torch.cat([shows, said])).chunk(2)
         losses.append(relativistic_loss(on_real, on_fake))
         penalties.append(zero_centred_penalty(on_real, real_seen) + zero_centred_penalty(on_fake, fake_seen))
     loss, penalty = torch.stack(losses).sum(), torch.stack(penalties).sum()
@@ -210,36 +225,34 @@ def _seen(x: Tensor, training: CycleTraining, options: CycleOptions) -> Tensor:
     return augment(x, training.rng, most=options.shift) if options.shift >= 0 else x.clone()
 
 
-def _generator_terms(training: CycleTraining, images: _Four, options: CycleOptions) -> dict[str, Tensor]:
+def _generator_terms(training: CycleTraining, drawn: _Drawn, options: CycleOptions) -> dict[str, Tensor]:
     """What both generators lower, weighted, by name."""
-    a, fake_a, b, fake_b = images
-    terms = {"generator": _fooling(training, images, options)}
+    a, b, count = drawn.a, drawn.b, len(drawn.a)
+    terms = {"generator": _fooling(training, drawn, options)}
     with autocast(training.device, on=options.bf16):
         if options.cycle:
-            back_a = training.b_to_a(fake_b, _noise(training, len(a)))
-            back_b = training.a_to_b(fake_a, _noise(training, len(b)))
+            back_a = training.b_to_a(drawn.fake_b, _noise(training, count))
+            back_b = training.a_to_b(drawn.fake_a, _noise(training, count))
             terms["cycle"] = options.cycle * (F.l1_loss(back_a, a) + F.l1_loss(back_b, b))
         if options.identity:
-            same_a = training.b_to_a(a, _noise(training, len(a)))
-            same_b = training.a_to_b(b, _noise(training, len(b)))
+            same_a, same_b = training.b_to_a(a, _noise(training, count)), training.a_to_b(b, _noise(training, count))
             terms["identity"] = options.identity * (F.l1_loss(same_a, a) + F.l1_loss(same_b, b))
     return terms
 
 
-def _fooling(training: CycleTraining, images: _Four, options: CycleOptions) -> Tensor:
+def _fooling(training: CycleTraining, drawn: _Drawn, options: CycleOptions) -> Tensor:
     losses = []
-    pairs = ((training.discriminator_a, images[:2]), (training.discriminator_b, images[2:]))
-    for discriminator, (real, fake) in pairs:
-        seen = [_seen(x, training, options) for x in (real, fake.float())]
-        on_real, on_fake = discriminator(torch.cat(seen)).chunk(2)
+    for discriminator, _, (real, shows, fake, meant) in drawn.sides(training):
+        seen = torch.cat([_seen(x, training, options) for x in (real, fake)])
+        on_real, on_fake = discriminator(seen, torch.cat([shows, meant])).chunk(2)
         losses.append(relativistic_loss(on_fake, on_real))
     return torch.stack(losses).sum()
 
 
-def _semantic(classifier: Model, fake_b: Tensor, fake_a: Tensor, labels: Tensor, opinions: Tensor) -> Tensor:
-    """Cross-entropy of what a classifier sees in translations: their labels one way, its own opinion the other."""
-    there, back = classifier(fake_b.float()), classifier(fake_a.float())
-    return F.cross_entropy(there, labels) + F.cross_entropy(back, opinions)
+def _semantic(classifier: Model, drawn: _Drawn) -> Tensor:
+    """Cross-entropy of what a classifier sees in translations, both ways, against what they are to show."""
+    there, back = classifier(drawn.fake_b), classifier(drawn.fake_a)
+    return F.cross_entropy(there, drawn.shows_a) + F.cross_entropy(back, drawn.shows_b)
 
 
 def state_of(training: CycleTraining) -> dict[str, Tensor]:
@@ -247,7 +260,7 @@ def state_of(training: CycleTraining) -> dict[str, Tensor]:
     tensors = {"step": torch.tensor(training.step), "rng": training.rng.get_state()}
     for name in NETWORKS:
         tensors |= _named(name, getattr(training, name))
-    tensors |= {name: getattr(training, name).images for name in POOLS}
+    tensors |= {f"{name}.{part}": getattr(getattr(training, name), part) for name in POOLS for part in POOLED}
     return {name: value.cpu() for name, value in (tensors | optimiser_tensors(training.optimisers)).items()}
 
 
@@ -260,7 +273,8 @@ def restore(training: CycleTraining, tensors: Mapping[str, Tensor]) -> None:
     for name in NETWORKS:
         getattr(training, name).load_state_dict(under(tensors, name))
     for name in POOLS:
-        getattr(training, name).images = tensors[name].clone().to(training.device)
+        for part in POOLED:
+            setattr(getattr(training, name), part, tensors[f"{name}.{part}"].clone().to(training.device))
     restore_optimisers(training.optimisers, tensors)
     training.rng.set_state(tensors["rng"])
     training.step = int(tensors["step"])

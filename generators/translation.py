@@ -16,14 +16,15 @@ class Translation:
 
     Attributes:
         a_to_b, b_to_a: images, float (N, C, H, W) in [0, 1], and noise, float (N, Z) -> images of the other domain.
-        discriminator_a, discriminator_b: images -> how much they look like the domain's, float (N,).
+        discriminator_a, discriminator_b: images and labels, int64 (N,) -> how much they look like the domain's images
+            of those classes, float (N,).
         latent: Z.
     """
 
     a_to_b: Callable[[Tensor, Tensor], Tensor]
     b_to_a: Callable[[Tensor, Tensor], Tensor]
-    discriminator_a: Callable[[Tensor], Tensor]
-    discriminator_b: Callable[[Tensor], Tensor]
+    discriminator_a: Callable[[Tensor, Tensor], Tensor]
+    discriminator_b: Callable[[Tensor, Tensor], Tensor]
     latent: int
 
     @property

@@ -31,6 +31,8 @@ class CycleShape:
     """Residual blocks of a generator."""
     discriminator_features: int = 32
     """Channels of a discriminator's first layer."""
+    classes: int = 0
+    """K, where discriminators are told the class; 0 where they are not."""
 
 
 def stages_of(height: int, width: int, coarsest: int = COARSEST, most: int = MOST_STAGES) -> int:
@@ -98,9 +100,11 @@ class Translator(nn.Module):
 
 
 class DomainDiscriminator(nn.Module):
-    """Images, float (N, C, H, W) in [0, 1] -> how much they look like the domain's, float (N,).
+    """Images, float (N, C, H, W) in [0, 1], and what they show -> how much they look like the domain's, float (N,).
 
-    Halvings down to 4 pixels a side, then all cells together: on small images the whole says more than patches.
+    Halvings down to 4 pixels a side, then all cells together: on small images the whole says more than patches. What
+    they show, labels, int64 (N,), or probabilities, float (N, K), enters by projection, Miyato and Koyama 2018,
+    arXiv:1802.05637; so a translation must look like the domain's images of its own class, not of any.
     """
 
     def __init__(self, shape: CycleShape) -> None:
@@ -111,14 +115,19 @@ class DomainDiscriminator(nn.Module):
         pairs = pairwise(widths)
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 4, stride=2, padding=1) for fine, coarse in pairs)
         cells = (shape.height >> stages) * (shape.width >> stages)
-        self.hidden, self.out = nn.Linear(widths[-1] * cells, 4 * widths[0]), nn.Linear(4 * widths[0], 1)
+        wide = 4 * widths[0]
+        self.hidden, self.out = nn.Linear(widths[-1] * cells, wide), nn.Linear(wide, 1)
+        self.classes = nn.Parameter(torch.randn(shape.classes, wide) * wide**-0.5)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Float (N, C, H, W) in [0, 1] -> float (N,)."""
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Float (N, C, H, W) in [0, 1] and int64 (N,) or float (N, K) -> float (N,)."""
         seen = F.leaky_relu(self.stem(x * 2 - 1), 0.2)
         for down in self.down:
             seen = F.leaky_relu(down(seen), 0.2)
-        realism: Tensor = self.out(F.leaky_relu(self.hidden(seen.flatten(1)), 0.2))[:, 0]
+        seen = F.leaky_relu(self.hidden(seen.flatten(1)), 0.2)
+        realism: Tensor = self.out(seen)[:, 0]
+        if len(self.classes):
+            realism = realism + (seen * (y @ self.classes if y.is_floating_point() else self.classes[y])).sum(1)
         return realism
 
 

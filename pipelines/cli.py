@@ -9,6 +9,7 @@ hardshard run digits --run runs/mine --search.steps 40
 hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
 hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
 hardshard audit digits --run runs/mine            likewise, for the model that a run trained
+hardshard adapt rendered_to_digits                labels there, none here: a model that works here
 hardshard recipes                                 recipes there are, and every option with its default
 hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
 hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
@@ -32,7 +33,7 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
-RECIPE_COMMANDS, SET_COMMANDS = ("run", "uplift", "build", "audit", "recipes"), ("inspect", "verify", "repair")
+RECIPE_COMMANDS, SET_COMMANDS = ("run", "uplift", "build", "audit", "adapt", "recipes"), ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS])
-    parser.add_argument("what", nargs="?", default="", help="a file of pipelines/recipes (default: digits), or a set")
+    parser.add_argument("what", nargs="?", default="", help="a file of pipelines/recipes, or a set")
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
@@ -134,7 +135,8 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
 
     if known.seeds < 1:
         raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
-    recipe = overridden(preset(known.what or "digits"), overrides)
+    usual = "rendered_to_digits" if known.command == "adapt" else "digits"
+    recipe = overridden(preset(known.what or usual), overrides)
     folder = known.run or Path("runs") / _named(known.command, recipe.name, recipe.model.path)
     if known.command == "recipes":
         from pipelines.training.pages.terminal import show_recipes
@@ -143,6 +145,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         return 0
     from data.runs import Run
     from data.sources import source_of
+    from pipelines.adapt import adapt
     from pipelines.audit import audit
     from pipelines.augment import augment, build
     from pipelines.training.arms import SHARDS, set_url
@@ -154,7 +157,10 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     must_exist(recipe.model)
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
-    if known.command == "build":
+    if known.command == "adapt":
+        source_of(recipe.adapt.target)
+        terminal.show_adaptation(adapt(recipe, folder))
+    elif known.command == "build":
         build(recipe, folder)
         terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":

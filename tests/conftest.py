@@ -65,7 +65,7 @@ def translation() -> Translation:
         first, second, third, last = x.flatten(1).unbind(1)
         return torch.stack([first, second, (third + 0.1 * z[:, 0]).clamp(0, 1), 1 - last], 1).view_as(x)
 
-    return Translation(turned, turned, lambda x: x.flatten(1)[:, 3], lambda x: -x.flatten(1)[:, 3], latent=1)
+    return Translation(turned, turned, lambda x, _: x.flatten(1)[:, 3], lambda x, _: -x.flatten(1)[:, 3], latent=1)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from data.sources import SourceOptions
 from generators.balls import Ball
 from generators.gan import GanOptions
 from generators.search import SearchOptions
+from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.evaluation.robustness import EvaluationOptions
 from pipelines.training.fitting.fit import FitOptions
@@ -53,6 +54,7 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    adapt: AdaptOptions = field(default_factory=AdaptOptions)
 
     def __post_init__(self) -> None:
         if self.rounds.count and self.model.path:
@@ -61,6 +63,8 @@ class Recipe:
                 "trainer on `hardshard build --model`, export it, and build again"
             )
         known_plugins(self.search, self.checks)
+        if self.search.mix.get("translate") or self.search.parents == "translated":
+            raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
 
 
 DEFAULT = Recipe()
@@ -123,7 +127,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
             raise WrongUse(_unknown(path, fields))
         place = inner
     # A mix, the checks and the quotas may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["quotas"])
+    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["pseudo_checks"], ["quotas"])
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

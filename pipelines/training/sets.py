@@ -128,14 +128,14 @@ def _classes_of(request: DraftRequest) -> dict[str, object]:
 
 def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """One shard, from the drafts."""
-    depends = {**_drafts_of(run, options), "number": number, "count": options.count, "seed": recipe.seed}
+    depends = {**drafts_of(run, options), "number": number, "count": options.count, "seed": recipe.seed}
 
     def files(facts: Facts) -> list[str]:
-        return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
+        return within_run(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
 
     def build() -> tuple[Facts, float]:
         open_for_writing(Store(options.url))
-        record, seconds = in_worker(pack_one, _packing(recipe, run, options), number)
+        record, seconds = in_worker(pack_one, packing_of(recipe, run, options), number)
         return asdict(record), seconds
 
     return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build)
@@ -145,14 +145,14 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
     records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-    depends = {**depends_on(recipe, run, "source"), **_drafts_of(run, options), "shards": [asdict(r) for r in records]}
+    depends = {**depends_on(recipe, run, "source"), **drafts_of(run, options), "shards": [asdict(r) for r in records]}
     depends |= {"url": options.url, **made_by(run, ["examiner"])}
 
     def files(facts: Facts) -> list[str]:
-        return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
+        return within_run(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
 
     def build() -> tuple[Facts, float]:
-        facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
+        facts, seconds = in_worker(commit_set, recipe, run, options, packing_of(recipe, run, options), records)
         if options.folder == SHARDS:
             opinion, more = in_worker(examine, run.folder, options.url)
             chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
@@ -179,11 +179,12 @@ def _stage(options: SetOptions, name: str) -> str:
     return f"{options.folder}/{name}"
 
 
-def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
+def drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
+    """What a stage depends on that takes a set's drafts."""
     return made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
 
 
-def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
+def within_run(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
     """Names within a set as names within the run, or as URLs."""
     folder = options.url.removeprefix(f"{run.folder}/")
     return [f"{folder}/{name}" for name in names]
@@ -210,7 +211,8 @@ def _plan(packing: Packing) -> Plan:
     return plan(packing.drafts, packing.records, SPLIT, packing.count, packing.seed)
 
 
-def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
+def packing_of(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
+    """Where each of a set's samples goes, from its finished drafts."""
     drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
     return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
