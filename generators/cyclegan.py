@@ -81,8 +81,9 @@ class CycleOptions:
 
     def shape_of(self, image: Sequence[int], classes: int) -> CycleShape:
         """The networks' shape for images (C, H, W) of so many classes."""
-        told = classes if self.conditional else 0
-        return CycleShape(*image, self.latent, self.features, self.blocks, self.discriminator_features, told)
+        (channels, height, width), told = image, classes if self.conditional else 0
+        sizes = self.latent, self.features, self.blocks, self.discriminator_features
+        return CycleShape(channels, height, width, *sizes, told)
 
 
 @dataclass
@@ -140,11 +141,11 @@ def begin(shape: CycleShape, options: CycleOptions, seed: int) -> CycleTraining:
         torch.optim.Adam([*one.parameters(), *other.parameters()], options.learning_rate, betas=(0.0, 0.99))
         for one, other in (networks[:2], networks[2:])
     ]
-    averaged = [copy.deepcopy(network).requires_grad_(False) for network in (a_to_b, b_to_a)]
     return CycleTraining(
         a_to_b,
         b_to_a,
-        *averaged,
+        copy.deepcopy(a_to_b).requires_grad_(False),
+        copy.deepcopy(b_to_a).requires_grad_(False),
         discriminator_a,
         discriminator_b,
         ImagePool(options.pool),

@@ -37,7 +37,7 @@ class Witnesses:
 class RealismModel(Protocol):
     """A discriminator: higher is more realistic."""
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, y: Tensor, /) -> Tensor:
         """Float (N,) for images (N, C, H, W) and labels (N,)."""
 
 

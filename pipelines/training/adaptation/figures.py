@@ -36,7 +36,7 @@ def write(recipe: Recipe, run: Run) -> Path:
 def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
     """All that the report says, as JSON."""
     counted = recipe.adapt.measured != "none"
-    arms = {stages.ARMS[arm]: [] for arm in ARMS}
+    arms: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS.values()}
     for arm, number in stages.measured(recipe) if counted else ():
         arms[ARMS[arm]].append(_accuracy(recipe, run, arm, number))
     own = [(arm, number) for arm in (SELF, ADAPTED) for number in stages.rounds_of(recipe, arm)]

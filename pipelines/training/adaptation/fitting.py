@@ -94,7 +94,7 @@ def _domains(recipe: Recipe, run: Path, guides: Sequence[str]) -> Domains:
     shows_a = F.one_hot(a.labels, shape_of(run).classes).float()
     shows_b = opinions(members, b, recipe.adapt.evened)
     guide = joint([member.to(device) for member in members])
-    return Domains(*(part.to(device) for part in (a.inputs["image"], b, shows_a, shows_b)), guide)
+    return Domains(a.inputs["image"].to(device), b.to(device), shows_a.to(device), shows_b.to(device), guide)
 
 
 def _digest(domains: Domains) -> str:
