@@ -105,8 +105,9 @@ def adapt(recipe: FromPreset = ADAPT, run: Path = Path("runs/rendered_to_digits"
         read_target(recipe, opened)
         for arm in (stages.SOURCE_ONLY, stages.AUGMENTED):
             fit_members(recipe, opened, arm, 0)
-        for number in stages.rounds_of(recipe, stages.SELF):
-            do_round(recipe, opened, stages.SELF, number)
+        for arm in (stages.SELF, stages.NEAR):
+            for number in stages.rounds_of(recipe, arm):
+                do_round(recipe, opened, arm, number)
         fit_translation(recipe, opened)
         for number in stages.rounds_of(recipe, stages.ADAPTED):
             do_round(recipe, opened, stages.ADAPTED, number)

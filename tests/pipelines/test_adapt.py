@@ -22,7 +22,7 @@ from pipelines.training import sets
 from pipelines.training import stages as run_stages
 from pipelines.training.adaptation import domains, figures, fitting, measuring, stages
 from pipelines.training.adaptation.options import AdaptOptions
-from pipelines.training.adaptation.stages import ADAPTED, AUGMENTED, SELF, SOURCE_ONLY
+from pipelines.training.adaptation.stages import ADAPTED, AUGMENTED, NEAR, SELF, SOURCE_ONLY
 from pipelines.training.fitting.fit import FitOptions
 
 CYCLE = CycleOptions(
@@ -77,7 +77,7 @@ def unmeasured(recipe: Recipe, folder: Path) -> Run:
     stages.target(recipe, run)
     for arm in (SOURCE_ONLY, AUGMENTED):
         fit_all(recipe, run, arm, 0)
-    for arm in (SELF, ADAPTED):
+    for arm in (SELF, NEAR, ADAPTED):
         if arm == ADAPTED:
             stages.translation(recipe, run)
         for number in stages.rounds_of(recipe, arm):
@@ -162,6 +162,7 @@ def test_the_report_has_every_arm_round_and_picture_beside_each_other(finished):
         "source only": [0],
         "source, strong augmentation": [0],
         "self-training alone": [1, 2],
+        "self-training, labels spread": [1, 2],
         "translation and self-training": [2],
     }
     assert {one["samples"] for rounds in found["arms"].values() for one in rounds} == {
@@ -170,6 +171,8 @@ def test_the_report_has_every_arm_round_and_picture_beside_each_other(finished):
     assert [(made["arm"], made["round"], set(made["candidates"])) for made in found["sets"]] == [
         ("self-training alone", 1, {"pseudo_label"}),
         ("self-training alone", 2, {"pseudo_label"}),
+        ("self-training, labels spread", 1, {"pseudo_label"}),
+        ("self-training, labels spread", 2, {"pseudo_label"}),
         ("translation and self-training", 2, {"pseudo_label", "translate"}),
     ]
     page = (run.folder / "report.html").read_text()
@@ -212,7 +215,7 @@ def test_pseudo_labels_are_compared_with_the_truth_when_all_is_done(finished):
 
     truth = domains.measured_samples(recipe, run.folder, "train")
     files = [f"{stage}.safetensors" for stage in stages.members(recipe, SELF, 0)]
-    told = fitting.opinions(fitting.members_of(run.folder, files), truth.inputs["image"], recipe.adapt.evened)
+    told = fitting.opinions(fitting.members_of(run.folder, files), truth.inputs["image"], recipe.adapt)
     assert facts["given"] == len(truth)
     assert facts["given_right"] == int((told.argmax(1) == truth.labels).sum())
     assert facts["kept_right"] <= facts["kept"] <= facts["given"]
@@ -220,7 +223,7 @@ def test_pseudo_labels_are_compared_with_the_truth_when_all_is_done(finished):
 
 def test_a_translation_goes_on_from_its_checkpoint_to_the_bit(finished, monkeypatch):
     recipe, run = finished
-    guides = [f"{stage}.safetensors" for stage in stages.members(recipe, SELF, 1)]
+    guides = [f"{stage}.safetensors" for stage in stages.members(recipe, NEAR, 1)]
     before = sha256_of(run.folder / fitting.TRANSLATION)
     monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 2)
     steps = []
@@ -270,8 +273,8 @@ def test_rounds_before_the_translation_are_those_of_self_training():
     recipe = preset("rendered_to_digits")
     recipe = replace(recipe, adapt=replace(recipe.adapt, rounds=4, warm_up=2))
 
-    assert stages.members(recipe, ADAPTED, 2) == stages.members(recipe, SELF, 2)
-    assert stages.members(recipe, ADAPTED, 3) != stages.members(recipe, SELF, 3)
+    assert stages.members(recipe, ADAPTED, 2) == stages.members(recipe, NEAR, 2)
+    assert stages.members(recipe, ADAPTED, 3) != stages.members(recipe, NEAR, 3)
     assert stages.members(recipe, SELF, 0) == stages.members(recipe, AUGMENTED, 0)
     assert list(stages.rounds_of(recipe, ADAPTED)) == [3, 4]
 
@@ -280,7 +283,9 @@ def test_rounds_before_the_translation_are_those_of_self_training():
     ("option", "value", "message"),
     [
         ("adapt.rounds", "0", "adapt.rounds must be >= 1, got 0"),
-        ("adapt.warm_up", "4", "adapt.warm_up must be < adapt.rounds 4, got 4"),
+        ("adapt.warm_up", "4", "adapt.warm_up must be >= 0 and < adapt.rounds 4, got 4"),
+        ("adapt.spread", "1", r"adapt.spread must lie in \[0, 1\[, got 1"),
+        ("adapt.neighbours", "0", "adapt.neighbours must be >= 1, got 0"),
         ("adapt.evened", "2", r"adapt.evened must lie in \[0, 1\], got 2"),
         ("adapt.fit.objective", "madry", "adapt.fit.objective must be plain"),
         ("adapt.checks.magic", "0", "no 'magic' in generators/checks"),

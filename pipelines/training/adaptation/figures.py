@@ -39,7 +39,7 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
     arms: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS.values()}
     for arm, number in stages.measured(recipe) if counted else ():
         arms[ARMS[arm]].append(_accuracy(recipe, run, arm, number))
-    own = [(arm, number) for arm in (SELF, ADAPTED) for number in stages.rounds_of(recipe, arm)]
+    own = [(arm, number) for arm in stages.ROUNDED for number in stages.rounds_of(recipe, arm)]
     return {
         "recipe": recipe.name,
         "seed": recipe.seed,
@@ -104,7 +104,8 @@ def _said(recipe: Recipe, arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> st
     return (
         f"On the target's {recipe.adapt.measured} part, without one of its labels: source only "
         f"{last[ARMS[stages.SOURCE_ONLY]]}, with strong augmentation {last[ARMS[stages.AUGMENTED]]}, self-training "
-        f"alone {last[ARMS[SELF]]}, with translation {last[ARMS[ADAPTED]]} "
+        f"alone {last[ARMS[SELF]]}, with labels spread {last[ARMS[stages.NEAR]]}, with translation, too, "
+        f"{last[ARMS[ADAPTED]]} "
         f"(means of {recipe.adapt.members} classifiers, one seed of everything before them)."
     )
 

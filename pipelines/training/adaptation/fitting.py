@@ -16,11 +16,12 @@ from generators.checks import joint_opinion
 from generators.cyclegan import CycleTraining, Domains
 from generators.distortions import DistortionOptions, distort
 from generators.ensembles import joint
-from generators.pseudo_labels import evened
+from generators.pseudo_labels import evened, spread
 from generators.translation import Translation, translation_of
 from generators.translators import CycleShape
 from pipelines.recipes import Recipe
 from pipelines.training.adaptation.domains import target_samples
+from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.fitting.fit import Batches, fit
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import Classifier, load_classifier, save_classifier
@@ -61,9 +62,14 @@ def members_of(run: Path, files: Sequence[str]) -> list[Classifier]:
 
 
 @torch.no_grad()
-def opinions(members: Sequence[Classifier], x: Tensor, strength: float) -> Tensor:
-    """What the members together take images, float (N, C, H, W), to show: float (N, K), evened out by `strength`."""
-    return evened(joint_opinion(torch.stack([member(x).softmax(1) for member in members])), strength)
+def opinions(members: Sequence[Classifier], x: Tensor, options: AdaptOptions, *, passed_on: bool = False) -> Tensor:
+    """What the members together take images, float (N, C, H, W), to show: float (N, K), evened out over the classes.
+
+    Args:
+        passed_on: among samples that are like each other, before that.
+    """
+    told = joint_opinion(torch.stack([member(x).softmax(1) for member in members]))
+    return evened(spread(x, told, options.neighbours, options.spread) if passed_on else told, options.evened)
 
 
 def fit_translation(recipe: Recipe, run: Path, guides: Sequence[str]) -> dict[str, object]:
@@ -92,7 +98,7 @@ def _domains(recipe: Recipe, run: Path, guides: Sequence[str]) -> Domains:
     members, device = members_of(run, guides), recipe.adapt.cycle.device
     a, b = samples(run, "train", recipe.source), target_samples(recipe, run, "train").inputs["image"]
     shows_a = F.one_hot(a.labels, shape_of(run).classes).float()
-    shows_b = opinions(members, b, recipe.adapt.evened)
+    shows_b = opinions(members, b, recipe.adapt, passed_on=True)
     guide = joint([member.to(device) for member in members])
     return Domains(a.inputs["image"].to(device), b.to(device), shows_a.to(device), shows_b.to(device), guide)
 

@@ -54,11 +54,13 @@ class Making:
         members: files of the classifiers of the round before, which label and judge.
         natives: files of classifiers trained on the source alone, which judge what is translated back to it; without
             them there is no translation.
+        passed_on: whether pseudo-labels pass between target samples that are like each other.
     """
 
     set_name: str
     members: Sequence[str]
     natives: Sequence[str] = ()
+    passed_on: bool = False
 
 
 def make_draft(recipe: Recipe, run: Path, making: Making, number: int) -> DraftRecord:
@@ -78,6 +80,8 @@ class Cast:
     name: str
     source: Batch
     target: Batch
+    opinions: Tensor
+    """Of the target's samples, float (N, K); `target` has the first choices for labels."""
     held_out: Batch
     """The target's validation samples, with pseudo-labels: the scale for realism and distance."""
     members: Sequence[Classifier]
@@ -88,24 +92,28 @@ class Cast:
     def of(cls, recipe: Recipe, run: Path, making: Making) -> "Cast":
         """All of them, from the run's folder."""
         members, natives = members_of(run, making.members), members_of(run, making.natives)
-        parts = [target_samples(recipe, run, part) for part in ("train", "validation")]
-        target, held_out = (_with_pseudo_labels(part, members, recipe.adapt.evened) for part in parts)
-        translation = load_translation(run) if natives else None
-        source = samples(run, "train", recipe.source)
-        return cls(recipe, making.set_name, source, target, held_out, members, natives, translation)
-
-
-def _with_pseudo_labels(batch: Batch, members: Sequence[Classifier], strength: float) -> Batch:
-    return replace(batch, labels=opinions(members, batch.inputs["image"], strength).argmax(1))
+        target, held_out = (target_samples(recipe, run, part) for part in ("train", "validation"))
+        told = opinions(members, target.inputs["image"], recipe.adapt, passed_on=making.passed_on)
+        told_of_held_out = opinions(members, held_out.inputs["image"], recipe.adapt)
+        return cls(
+            recipe,
+            making.set_name,
+            samples(run, "train", recipe.source),
+            replace(target, labels=told.argmax(1)),
+            told,
+            replace(held_out, labels=told_of_held_out.argmax(1)),
+            members,
+            natives,
+            load_translation(run) if natives else None,
+        )
 
 
 def _pseudo_labelled(cast_: Cast, rng: torch.Generator) -> Judged:
     """Every target sample once, with what the members together take it to be."""
     batch, options = cast_.target, cast_.recipe.adapt
-    x = batch.inputs["image"]
-    told = opinions(cast_.members, x, options.evened)
+    told = cast_.opinions
     with torch.no_grad():
-        margins = margins_of(joint(cast_.members)(x), batch.labels)
+        margins = margins_of(joint(cast_.members)(batch.inputs["image"]), batch.labels)
     parents = tuple((key,) for key in batch.keys)
     made = Candidates(batch, "pseudo_label", parents, batch.inputs, margins, margins, as_is=True)
     unasked = torch.ones(len(batch))

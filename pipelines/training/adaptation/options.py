@@ -41,6 +41,10 @@ class AdaptOptions:
     """Of making samples of the target domain and training on them."""
     warm_up: int = 1
     """Of these so many with pseudo-labels alone, before a translation is learnt with the help of what they led to."""
+    neighbours: int = 5
+    """Pseudo-labels pass between a target sample and so many that are nearest to it."""
+    spread: float = 0.99
+    """Weight of what the neighbours say; 0 lets every sample's own label stand."""
     members: int = 3
     """Classifiers of each round, which together give the next round's pseudo-labels."""
     cycle: CycleOptions = field(default_factory=CycleOptions)
@@ -66,14 +70,23 @@ class AdaptOptions:
     """Their trainer; `synthetic_share` is the part of each batch that a round's shards fill, the source the rest."""
 
     def __post_init__(self) -> None:
-        for name, least in {"rounds": 1, "warm_up": 0, "members": 1, "translated": 1, "shards": 1}.items():
+        for name, least in {
+            "rounds": 1,
+            "warm_up": 0,
+            "members": 1,
+            "translated": 1,
+            "shards": 1,
+            "neighbours": 1,
+        }.items():
             if not getattr(self, name) >= least:
                 raise ValueError(f"adapt.{name} must be >= {least}, got {getattr(self, name)}")
-        if not self.warm_up < self.rounds:
-            raise ValueError(f"adapt.warm_up must be < adapt.rounds {self.rounds}, got {self.warm_up}")
+        if not 0 <= self.warm_up < self.rounds:
+            raise ValueError(f"adapt.warm_up must be >= 0 and < adapt.rounds {self.rounds}, got {self.warm_up}")
         for name in ("evened", "soft"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"adapt.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0 <= self.spread < 1:
+            raise ValueError(f"adapt.spread must lie in [0, 1[, got {self.spread}")
         if self.measured not in get_args(Measured):
             raise ValueError(f"adapt.measured must be one of {', '.join(get_args(Measured))}, got {self.measured}")
         if self.fit.objective != "plain" or self.fit.watch.every:

@@ -27,14 +27,17 @@ from pipelines.training.stages import depends_on, made_by
 
 FOLDER = "adapt"
 """Of the rounds' sets and classifiers within the run."""
-SOURCE_ONLY, AUGMENTED, SELF, ADAPTED = "source", "augmented", "self", "adapted"
+SOURCE_ONLY, AUGMENTED, SELF, NEAR, ADAPTED = "source", "augmented", "self", "near", "adapted"
 ARMS = {
     SOURCE_ONLY: "source only",
     AUGMENTED: "source, strong augmentation",
     SELF: "self-training alone",
+    NEAR: "self-training, labels spread",
     ADAPTED: "translation and self-training",
 }
 """Short name, as files and stages carry it -> as reports show it."""
+ROUNDED = (SELF, NEAR, ADAPTED)
+"""Those that go on round by round."""
 
 
 def target(recipe: Recipe, run: Run) -> StageRecord:
@@ -62,7 +65,7 @@ def set_of(arm: str, number: int) -> str:
 
 
 def members(recipe: Recipe, arm: str, number: int) -> list[str]:
-    """Stages of the classifiers of a round; the first rounds of `ADAPTED` are those of `SELF`."""
+    """Stages of the classifiers of a round; the first rounds of `ADAPTED` are those of `NEAR`."""
     arm, number = lineage(recipe, arm, number)
     stem = f"{FOLDER}/{arm}" if arm in (SOURCE_ONLY, AUGMENTED) else f"{FOLDER}/{arm}-{number}"
     return [f"{stem}-member-{member}" for member in range(recipe.adapt.members)]
@@ -70,21 +73,21 @@ def members(recipe: Recipe, arm: str, number: int) -> list[str]:
 
 def lineage(recipe: Recipe, arm: str, number: int) -> tuple[str, int]:
     """The arm and round whose classifiers stand for a round of an arm: round 0 is strong augmentation alone."""
-    if arm in (SELF, ADAPTED) and number == 0:
+    if arm in ROUNDED and number == 0:
         return AUGMENTED, 0
-    return (SELF, number) if arm == ADAPTED and number <= recipe.adapt.warm_up else (arm, number)
+    return (NEAR, number) if arm == ADAPTED and number <= recipe.adapt.warm_up else (arm, number)
 
 
 def rounds_of(recipe: Recipe, arm: str) -> range:
     """The rounds that are an arm's own."""
     first = recipe.adapt.warm_up + 1 if arm == ADAPTED else 1
-    return range(first, recipe.adapt.rounds + 1) if arm in (SELF, ADAPTED) else range(0)
+    return range(first, recipe.adapt.rounds + 1) if arm in ROUNDED else range(0)
 
 
 def member(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> StageRecord:
     """One classifier of a round."""
     stage = members(recipe, arm, number)[place]
-    own_set = [set_of(arm, number)] if arm in (SELF, ADAPTED) else []
+    own_set = [set_of(arm, number)] if arm in ROUNDED else []
     depends = {**_depends(recipe, run, "fit", "distortion", "architecture"), **made_by(run, own_set), "stage": stage}
     pool = str(run.path(own_set[0])) if own_set else ""
     seed, out = recipe.seed * 1009 + place, _file(stage)
@@ -94,8 +97,8 @@ def member(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> Stage
 
 def translation(recipe: Recipe, run: Run) -> StageRecord:
     """CycleGAN between the domains, guided by the classifiers that the warm-up ended with."""
-    guides = members(recipe, SELF, recipe.adapt.warm_up)
-    depends = {**_depends(recipe, run, "cycle", "evened"), **made_by(run, guides)}
+    guides = members(recipe, NEAR, recipe.adapt.warm_up)
+    depends = {**_depends(recipe, run, "cycle", "evened", "neighbours", "spread"), **made_by(run, guides)}
     work = partial(in_worker, fitting.fit_translation, recipe, run.folder, [_file(stage) for stage in guides])
     return run.stage("translation", depends, [fitting.TRANSLATION], work)
 
@@ -105,11 +108,13 @@ def draft(recipe: Recipe, run: Run, arm: str, number: int, kind: int) -> StageRe
     folder, before = set_of(arm, number), members(recipe, arm, number - 1)
     natives = members(recipe, AUGMENTED, 0) if arm == ADAPTED else []
     inputs = [*before, *natives, *(["translation"] if natives else [])]
-    options = _depends(recipe, run, "search", "translated", "checks", "pseudo_checks", "evened", "soft")
+    names = ("search", "translated", "checks", "pseudo_checks", "neighbours", "spread", "evened", "soft")
+    options = _depends(recipe, run, *names)
     asked = [list(getattr(recipe.adapt, name).items()) for name in ("checks", "pseudo_checks")]  # their order counts
     depends = {**options, **made_by(run, inputs), "set": folder, "kind": kind, "asked": asked}
     outputs = [f"{DRAFTS}/{folder}/{name}" for name in draft_files(SPLIT, kind)]
-    request = Making(folder, [_file(stage) for stage in before], [_file(stage) for stage in natives])
+    files, others = ([_file(stage) for stage in some] for some in (before, natives))
+    request = Making(folder, files, others, passed_on=arm != SELF)
 
     def make() -> tuple[Facts, float]:
         record, seconds = in_worker(making.make_draft, recipe, run.folder, request, kind)
@@ -185,7 +190,7 @@ def pictures(recipe: Recipe, run: Run) -> StageRecord:
 
 def measured(recipe: Recipe) -> list[tuple[str, int]]:
     """The arms and rounds that are measured, each of its own classifiers."""
-    own = [(arm, number) for arm in (SELF, ADAPTED) for number in rounds_of(recipe, arm)]
+    own = [(arm, number) for arm in ROUNDED for number in rounds_of(recipe, arm)]
     return [(SOURCE_ONLY, 0), (AUGMENTED, 0), *own]
 
 
