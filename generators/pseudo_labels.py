@@ -31,6 +31,11 @@ def evened(probabilities: Tensor, strength: float) -> Tensor:
     return found
 
 
+def sharpened(probabilities: Tensor, power: float) -> Tensor:
+    """Probabilities, float (N, K), raised to a power and scaled to sum to 1 again: above 1 the first choice gains."""
+    return (probabilities.clamp_min(1e-8).log() * power).softmax(1)
+
+
 def spread(x: Tensor, probabilities: Tensor, neighbours: int, weight: float) -> Tensor:
     """Probabilities passed on among samples that are like each other, so that one who errs is outvoted by its like.
 

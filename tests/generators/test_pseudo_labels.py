@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from generators.pseudo_labels import evened, spread
+from generators.pseudo_labels import evened, sharpened, spread
 
 LEANING = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
 
@@ -57,3 +57,10 @@ def test_spreading_by_hand_on_a_pair():
 
 def test_samples_that_are_all_the_same_are_no_division_by_zero():
     assert spread(torch.zeros(6, 2), LEANING.repeat(2, 1)[:6], neighbours=2, weight=0.9).isfinite().all()
+
+
+def test_a_power_sharpens_odds_and_one_leaves_them():
+    found = sharpened(LEANING, 2.0)
+
+    assert found[0, 0].item() == pytest.approx(0.81 / (0.81 + 0.01))
+    torch.testing.assert_close(sharpened(LEANING, 1.0), LEANING)

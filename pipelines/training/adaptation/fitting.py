@@ -16,7 +16,7 @@ from generators.checks import joint_opinion
 from generators.cyclegan import CycleTraining, Domains
 from generators.distortions import DistortionOptions, distort
 from generators.ensembles import joint
-from generators.pseudo_labels import evened, spread
+from generators.pseudo_labels import evened, sharpened, spread
 from generators.translation import Translation, translation_of
 from generators.translators import CycleShape
 from pipelines.recipes import Recipe
@@ -69,7 +69,9 @@ def opinions(members: Sequence[Classifier], x: Tensor, options: AdaptOptions, *,
         passed_on: among samples that are like each other, before that.
     """
     told = joint_opinion(torch.stack([member(x).softmax(1) for member in members]))
-    return evened(spread(x, told, options.neighbours, options.spread) if passed_on else told, options.evened)
+    if passed_on:
+        told = sharpened(spread(x, told, options.neighbours, options.spread), options.sharpened)
+    return evened(told, options.evened)
 
 
 def fit_translation(recipe: Recipe, run: Path, guides: Sequence[str]) -> dict[str, object]:

@@ -45,6 +45,8 @@ class AdaptOptions:
     """Pseudo-labels pass between a target sample and so many that are nearest to it."""
     spread: float = 0.99
     """Weight of what the neighbours say; 0 lets every sample's own label stand."""
+    sharpened: float = 3.0
+    """Power that probabilities are raised to then, as passing them on makes them alike."""
     members: int = 3
     """Classifiers of each round, which together give the next round's pseudo-labels."""
     cycle: CycleOptions = field(default_factory=CycleOptions)
@@ -85,6 +87,8 @@ class AdaptOptions:
         for name in ("evened", "soft"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"adapt.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0 < self.sharpened < float("inf"):
+            raise ValueError(f"adapt.sharpened must be > 0 and finite, got {self.sharpened}")
         if not 0 <= self.spread < 1:
             raise ValueError(f"adapt.spread must lie in [0, 1[, got {self.spread}")
         if self.measured not in get_args(Measured):

@@ -98,7 +98,7 @@ def member(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> Stage
 def translation(recipe: Recipe, run: Run) -> StageRecord:
     """CycleGAN between the domains, guided by the classifiers that the warm-up ended with."""
     guides = members(recipe, NEAR, recipe.adapt.warm_up)
-    depends = {**_depends(recipe, run, "cycle", "evened", "neighbours", "spread"), **made_by(run, guides)}
+    depends = {**_depends(recipe, run, "cycle", "evened", "neighbours", "spread", "sharpened"), **made_by(run, guides)}
     work = partial(in_worker, fitting.fit_translation, recipe, run.folder, [_file(stage) for stage in guides])
     return run.stage("translation", depends, [fitting.TRANSLATION], work)
 
@@ -108,7 +108,7 @@ def draft(recipe: Recipe, run: Run, arm: str, number: int, kind: int) -> StageRe
     folder, before = set_of(arm, number), members(recipe, arm, number - 1)
     natives = members(recipe, AUGMENTED, 0) if arm == ADAPTED else []
     inputs = [*before, *natives, *(["translation"] if natives else [])]
-    names = ("search", "translated", "checks", "pseudo_checks", "neighbours", "spread", "evened", "soft")
+    names = ("search", "translated", "checks", "pseudo_checks", "neighbours", "spread", "sharpened", "evened", "soft")
     options = _depends(recipe, run, *names)
     asked = [list(getattr(recipe.adapt, name).items()) for name in ("checks", "pseudo_checks")]  # their order counts
     depends = {**options, **made_by(run, inputs), "set": folder, "kind": kind, "asked": asked}
