@@ -11,11 +11,13 @@ import torch
 
 from data.errors import WrongUse
 from data.files import sha256_of
+from data.intake import take_in
 from data.reading import read_samples
 from data.runs import Run, open_run
 from data.shards import open_set
-from data.sources import SourceOptions
+from data.sources import SourceOptions, source_of
 from data.store import Store
+from data.taken import open_taken
 from generators.cyclegan import CycleOptions
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets
@@ -205,6 +207,21 @@ def test_a_rounds_set_holds_labelled_samples_of_both_kinds_and_where_they_come_f
         assert sample.soft_label.sum().item() == pytest.approx(1, abs=1e-5)
         assert sample.soft_label.shape == (2,)
     assert len(kept) > len([key for key in target.keys if key])  # more than the target's own
+
+
+def test_translations_of_a_rounds_set_are_test_samples_for_an_audit_and_training_samples_are_none(finished, tmp_path):
+    recipe, run = finished
+    path = str(run.path(stages.set_of(ADAPTED, 2)))
+    options = replace(recipe.adapt.target, name="webdataset", path=path, error_budget=0.5)
+
+    summary = take_in(source_of(options), options, tmp_path)
+
+    # Parts follow from content alone, so what was a training sample of the target is one here.
+    found, trained_on = open_taken(tmp_path), domains.target_samples(recipe, run.folder, "train").keys
+    assert summary.read == len(read_samples(Store(path)))
+    assert len(found.batch("test", options)) > 0
+    assert not set(found.batch("test", options).keys) & set(trained_on)
+    assert set(found.batch("train", options).keys) & set(trained_on)
 
 
 def test_pseudo_labels_are_compared_with_the_truth_when_all_is_done(finished):
