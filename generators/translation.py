@@ -39,12 +39,12 @@ class Translation:
 
     @torch.no_grad()
     def back(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """Images of domain b as domain a would have them; see `forth`."""
+        """Images of domain b, float (N, C, H, W) in [0, 1], as domain a would have them; see `forth`."""
         return self.b_to_a(x, torch.randn(len(x), self.latent, generator=rng))
 
 
 def translation_of(shape: CycleShape, tensors: Mapping[str, Tensor]) -> Translation:
-    """A translation by the networks that `cyclegan.networks_of` gave, in eval mode, frozen.
+    """A translation by the networks that `cyclegan.networks_of` gave, in eval mode, frozen; the shape must be theirs.
 
     Raises:
         RuntimeError: the tensors are not those of such networks.

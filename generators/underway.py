@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step down the gradient of a loss, float ()."""
+    """One step down the gradient of a loss, a scalar."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
@@ -31,7 +31,7 @@ def optimiser_tensors(optimisers: Sequence[torch.optim.Optimizer]) -> dict[str, 
 
 
 def restore_optimisers(optimisers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimiser_tensors` gave."""
+    """Put back what `optimiser_tensors` gave, each tensor in its shape."""
     for number, optimiser in enumerate(optimisers):
         slots: dict[int, dict[str, Tensor]] = {}
         for key, value in under(tensors, f"optimiser.{number}").items():
@@ -41,5 +41,5 @@ def restore_optimisers(optimisers: Sequence[torch.optim.Optimizer], tensors: Map
 
 
 def under(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors named `<name>.<rest>`, by the rest of their names."""
+    """The tensors named `<name>.<rest>`, of any shape, by the rest of their names."""
     return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}

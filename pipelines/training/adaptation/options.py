@@ -72,16 +72,9 @@ class AdaptOptions:
     """Their trainer; `synthetic_share` is the part of each batch that a round's shards fill, the source the rest."""
 
     def __post_init__(self) -> None:
-        for name, least in {
-            "rounds": 1,
-            "warm_up": 0,
-            "members": 1,
-            "translated": 1,
-            "shards": 1,
-            "neighbours": 1,
-        }.items():
-            if not getattr(self, name) >= least:
-                raise ValueError(f"adapt.{name} must be >= {least}, got {getattr(self, name)}")
+        for name in ("rounds", "members", "translated", "shards", "neighbours"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"adapt.{name} must be >= 1, got {getattr(self, name)}")
         if not 0 <= self.warm_up < self.rounds:
             raise ValueError(f"adapt.warm_up must be >= 0 and < adapt.rounds {self.rounds}, got {self.warm_up}")
         for name in ("evened", "soft"):
