@@ -26,7 +26,7 @@ def _checks() -> dict[str, float]:
 
 
 def _pseudo_checks() -> dict[str, float]:
-    return {"agreement": 0.8, "back_agreement": 0.1, "class_balance": 1.2}
+    return {"class_balance": 0.85}
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ class AdaptOptions:
     checks: dict[str, float] = field(default_factory=_checks)
     """Check -> its threshold, for what comes from labelled samples."""
     pseudo_checks: dict[str, float] = field(default_factory=_pseudo_checks)
-    """Likewise for target samples with pseudo-labels."""
+    """Likewise for target samples with pseudo-labels. The surest of each class rather than all that are sure: whole kinds
+    of a class are doubted, and what is left without them teaches that there are none (docs/adapt.md)."""
     evened: float = 1.0
     """How far pseudo-labels are evened out over the classes: 0 not at all, 1 to equal shares."""
-    soft: float = 0.5
+    soft: float = 0.3
     """Weight of the classifiers' opinion in soft labels; the rest is the label itself."""
     shards: int = 4
     """Of each round's set."""
