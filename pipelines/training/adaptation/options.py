@@ -57,8 +57,8 @@ class AdaptOptions:
     checks: dict[str, float] = field(default_factory=_checks)
     """Check -> its threshold, for what comes from labelled samples."""
     pseudo_checks: dict[str, float] = field(default_factory=_pseudo_checks)
-    """Likewise for target samples with pseudo-labels. The surest of each class rather than all that are sure: whole kinds
-    of a class are doubted, and what is left without them teaches that there are none (docs/adapt.md)."""
+    """Likewise for target samples with pseudo-labels. The surest of each class rather than all that are sure: whole
+    kinds of a class are doubted, and what is left without them teaches that there are none (docs/adapt.md)."""
     evened: float = 1.0
     """How far pseudo-labels are evened out over the classes: 0 not at all, 1 to equal shares."""
     soft: float = 0.3
