@@ -22,11 +22,14 @@ import pyarrow.compute as pc
 from data.census import classes_of, copies_of, digest_of_rows, parts_of
 from data.errors import Damaged
 from data.files import canonical_json, digest_of, write_atomically
+from data.intake_files import PIXELS as PIXELS
+from data.intake_files import QUARANTINE as QUARANTINE
+from data.intake_files import SAMPLES as SAMPLES
+from data.intake_files import SUMMARY as SUMMARY
 from data.manifest import encode_table
 from data.pixels import Refused, pixels_of
 from data.sources import PARTS, PROBLEMS, Found, Source, SourceOptions
 
-PIXELS, SAMPLES, QUARANTINE, SUMMARY = "samples.u8", "samples.parquet", "quarantine.parquet", "source.json"
 AT_ONCE = 1000
 """Samples after which what is known of them is put together, and a source of which most are bad is read no further."""
 FIRST = 100

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from data.errors import WrongUse
+from data.labels import Labels as Labels
 from data.mixing import drawn
 from data.modalities import image
 from data.reading import read_samples
@@ -30,10 +30,6 @@ class Pool:
     def of_real(cls, batch: Batch, classes: int) -> "Pool":
         """Real samples with their labels as one-hot rows."""
         return cls(image.quantise(batch.inputs["image"]), F.one_hot(batch.labels, classes).float())
-
-
-Labels = Literal["soft", "one_hot"]
-"""What a sample of a shard is said to be: the judges' probabilities, or its intended class alone."""
 
 
 def read_pool(url: str, *, band: float = 0.0, labels: Labels = "soft") -> Pool:

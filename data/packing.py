@@ -13,7 +13,8 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from data.drafts import MEMBERS, DraftRecord
+from data.draft_files import DraftRecord
+from data.drafts import MEMBERS
 from data.errors import Damaged
 from data.manifest import count, encode_table, read_manifest
 from data.shards import ManifestRecord, ShardSet, commit, open_for_writing, shard_name, write_manifest, write_shard

@@ -15,75 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from generators.augmentation import augment
-from generators.devices import autocast, must_be_a_device
+from generators.devices import autocast
 from generators.image_pool import ImagePool
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.margins import Model
+from generators.options import CycleOptions as CycleOptions
 from generators.translators import CycleShape, DomainDiscriminator, Translator
 from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
 
 NETWORKS = ("a_to_b", "b_to_a", "discriminator_a", "discriminator_b", "averaged_a_to_b", "averaged_b_to_a")
 POOLS, POOLED = ("pool_a", "pool_b"), ("images", "shows")
-
-
-@dataclass(frozen=True)
-class CycleOptions:
-    """How both directions of a translation are trained."""
-
-    steps: int = 2000
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    """Falls linearly to a tenth."""
-    penalty: float = 1.0
-    """Weight of R1 and of R2 (gamma)."""
-    cycle: float = 1.0
-    """Weight of the mean absolute difference between an image and its translation back. A strong one forbids changes of
-    shape: docs/adapt.md."""
-    identity: float = 0.5
-    """Weight of that between an image of a domain and its translation into that same domain."""
-    semantic: float = 1.0
-    """Weight of semantic consistency; 0 asks no classifier."""
-    conditional: bool = True
-    """Tell the discriminators what images show: labels of domain a, opinions about domain b."""
-    pool: int = 128
-    """Earlier images that a discriminator may be shown instead of new ones; 0 for none."""
-    shift: int = 1
-    """Pixels by which the discriminators' images are moved at most; their contrast changes, too. -1 shows them as they
-    are."""
-    averaging: float = 0.995
-    """Decay of the averaged weights of the generators."""
-    latent: int = 8
-    """Of the noise; 0 makes one image of each."""
-    features: int = 32
-    """Channels of a generator's first layer."""
-    blocks: int = 4
-    """Residual blocks of a generator."""
-    discriminator_features: int = 32
-    """Channels of a discriminator's first layer."""
-    device: str = "cpu"
-    """What torch trains on, as cuda or cuda:1; what is trained comes back to main memory."""
-    bf16: bool = False
-    """Compute in bfloat16; docs/adapt.md says where it pays."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "features", "blocks", "discriminator_features"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"cycle.{name} must be >= 1, got {getattr(self, name)}")
-        for name, least in {"pool": 0, "latent": 0, "shift": -1, "cycle": 0, "identity": 0, "semantic": 0}.items():
-            if not least <= getattr(self, name) < float("inf"):
-                raise ValueError(f"cycle.{name} must be >= {least} and finite, got {getattr(self, name)}")
-        if not 0 <= self.averaging < 1:
-            raise ValueError(f"cycle.averaging must lie in [0, 1), got {self.averaging}")
-        for name in ("learning_rate", "penalty"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"cycle.{name} must be > 0, got {getattr(self, name)}")
-        must_be_a_device(self.device)
-
-    def shape_of(self, image: Sequence[int], classes: int) -> CycleShape:
-        """The networks' shape for images (C, H, W) of so many classes."""
-        (channels, height, width), told = image, classes if self.conditional else 0
-        sizes = self.latent, self.features, self.blocks, self.discriminator_features
-        return CycleShape(channels, height, width, *sizes, told)
 
 
 @dataclass
@@ -126,6 +67,13 @@ class Domains:
         sizes = [len(part) for part in (self.a, self.shows_a, self.b, self.shows_b)]
         if sizes[0] != sizes[1] or sizes[2] != sizes[3]:
             raise ValueError(f"images of domain a, what they show, those of b and what they show: got {sizes} of each")
+
+
+def shape_of(options: CycleOptions, image: Sequence[int], classes: int) -> CycleShape:
+    """The networks' shape for images (C, H, W) of so many classes."""
+    (channels, height, width), told = image, classes if options.conditional else 0
+    sizes = options.latent, options.features, options.blocks, options.discriminator_features
+    return CycleShape(channels, height, width, *sizes, told)
 
 
 def begin(shape: CycleShape, options: CycleOptions, seed: int) -> CycleTraining:

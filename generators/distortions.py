@@ -1,31 +1,10 @@
 """Strong geometric augmentation: what another hand, pen or camera might do to a sample without changing its class."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class DistortionOptions:
-    """How far a sample is distorted; each is drawn evenly up to these, but for the bend."""
-
-    turn: float = 0.35
-    """Radians."""
-    slant: float = 0.3
-    """Columns a row."""
-    growth: float = 0.2
-    """Logarithm of the scale, of width and height apart."""
-    move: float = 0.06
-    """Shares of the side."""
-    bend: float = 0.04
-    """Standard deviation of a smooth displacement, in shares of the side. Simard et al. 2003, ICDAR."""
-
-    def __post_init__(self) -> None:
-        for name in ("turn", "slant", "growth", "move", "bend"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"distortion.{name} must be >= 0 and finite, got {getattr(self, name)}")
+from generators.options import DistortionOptions as DistortionOptions
 
 
 @torch.no_grad()

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import FromPreset, Recipe, preset
 from pipelines.train_model import read_source
 from pipelines.training.adaptation import figures, stages
@@ -14,43 +13,43 @@ from pipelines.training.session import session
 ADAPT = preset("rendered_to_digits")
 
 
-@task(cache_policy=NO_CACHE, task_run_name="target")
+@stage_task("target")
 def read_target(recipe: Recipe, run: Run) -> StageRecord:
     """Take the target in, its labels dropped."""
     return stages.target(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{arm}-{number}-member-{place}")
+@stage_task("{arm}-{number}-member-{place}")
 def fit_member(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> StageRecord:
     """Train one classifier of a round."""
     return stages.member(recipe, run, arm, number, place)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="translation")
+@stage_task("translation")
 def fit_translation(recipe: Recipe, run: Run) -> StageRecord:
     """Train CycleGAN both ways, from its last checkpoint if there is one."""
     return stages.translation(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{arm}-{number}-draft-{kind}")
+@stage_task("{arm}-{number}-draft-{kind}")
 def make_draft(recipe: Recipe, run: Run, arm: str, number: int, kind: int) -> StageRecord:
     """Make and check target samples: with pseudo-labels, or translated."""
     return stages.draft(recipe, run, arm, number, kind)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{arm}-{number}-shard-{place}")
+@stage_task("{arm}-{number}-shard-{place}")
 def pack_shard(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> StageRecord:
     """Write one shard from the kept samples of a round's drafts."""
     return stages.shard(recipe, run, arm, number, place)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{arm}-{number}-index")
+@stage_task("{arm}-{number}-index")
 def commit_set(recipe: Recipe, run: Run, arm: str, number: int) -> StageRecord:
     """Write the index of a round's set."""
     return stages.index(recipe, run, arm, number)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="measure")
+@stage_task("measure")
 def measure(recipe: Recipe, run: Run) -> None:
     """Take the target in with its labels, and measure every arm and round on it; nothing is trained after this."""
     stages.labelled_target(recipe, run)
@@ -60,7 +59,7 @@ def measure(recipe: Recipe, run: Run) -> None:
             stages.pseudo_labels(recipe, run, arm, number)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="report")
+@stage_task("report")
 def write_report(recipe: Recipe, run: Run) -> Path:
     """Write report.json and report.html."""
     stages.pictures(recipe, run)
@@ -86,7 +85,7 @@ def do_round(recipe: Recipe, run: Run, arm: str, number: int) -> None:
     fit_members(recipe, run, arm, number)
 
 
-@flow
+@run_flow
 def adapt(recipe: FromPreset = ADAPT, run: Path = Path("runs/rendered_to_digits")) -> Path:
     """Adapt, round by round, and compare with training on the source alone and with self-training alone.
 

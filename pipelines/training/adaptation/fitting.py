@@ -82,7 +82,7 @@ def fit_translation(recipe: Recipe, run: Path, guides: Sequence[str]) -> dict[st
     """
     options, image = recipe.adapt.cycle, shape_of(run)
     domains = _domains(recipe, run, guides)
-    shape = options.shape_of((image.channels, image.height, image.width), image.classes)
+    shape = cyclegan.shape_of(options, (image.channels, image.height, image.width), image.classes)
     origin = {"options": asdict(options), "samples": _digest(domains), "seed": recipe.seed}
     training = cyclegan.begin(shape, options, recipe.seed)
     _resume(training, run / CHECKPOINT, origin)

@@ -13,7 +13,8 @@ from torch import Tensor
 
 import generators.checks
 import generators.search
-from data.drafts import DraftRecord, Judged, write_draft
+from data.draft_files import DraftRecord
+from data.drafts import Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
 from generators.checks import Check, Evidence, Witnesses, come_back, hear
@@ -24,16 +25,8 @@ from generators.translation import Translation
 from pipelines.recipes import Recipe
 from pipelines.training.adaptation.domains import target_samples
 from pipelines.training.adaptation.fitting import load_translation, members_of, opinions
-from pipelines.training.materialise import (
-    AT_ONCE,
-    DRAFTS,
-    SPLIT,
-    balanced_labels,
-    draft_rng,
-    everything,
-    pressed,
-    preview_file,
-)
+from pipelines.training.drafting import DRAFTS, SPLIT, preview_file
+from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng, everything, pressed
 from pipelines.training.models.classifier import Classifier
 from pipelines.training.pages.previews import write_previews
 from pipelines.training.participants import samples

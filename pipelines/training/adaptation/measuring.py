@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from data.drafts import draft_files
+from data.draft_files import draft_files
 from data.files import write_atomically
 from data.manifest import read_manifest
 from data.modalities import image
@@ -19,7 +19,8 @@ from pipelines.recipes import Recipe
 from pipelines.training.adaptation.domains import measured_samples, target_samples
 from pipelines.training.adaptation.fitting import load_translation, members_of
 from pipelines.training.adaptation.making import PSEUDO
-from pipelines.training.materialise import DRAFTS, SPLIT, draft_rng
+from pipelines.training.drafting import DRAFTS, SPLIT
+from pipelines.training.materialise import draft_rng
 from pipelines.training.participants import samples
 
 GRID_A, GRID_B = "pictures/source-there-and-back.png", "pictures/target-there-and-back.png"

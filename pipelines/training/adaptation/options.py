@@ -3,14 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-import pipelines.training.models.architectures
-from data.plugins import plugin
+from data.plugins import must_be_one_of
 from data.sources import SourceOptions
-from generators.cyclegan import CycleOptions
-from generators.distortions import DistortionOptions
-from generators.search import SearchOptions
-from pipelines.training.fitting.fit import FitOptions
-from pipelines.training.materialise import known_plugins
+from generators.options import CycleOptions, DistortionOptions, SearchOptions
+from pipelines.training.drafting import known_plugins
+from pipelines.training.fitting.options import FitOptions
 
 Measured = Literal["test", "validation", "none"]
 """On which part of the target accuracy is measured, with its labels; none where it has no labels."""
@@ -91,7 +88,7 @@ class AdaptOptions:
             raise ValueError(
                 "adapt.fit.objective must be plain and adapt.fit.watch.every 0: no label tells when to stop"
             )
-        plugin(pipelines.training.models.architectures, self.architecture)
+        must_be_one_of("pipelines.training.models.architectures", self.architecture)
         self._must_be_makeable()
 
     def _must_be_makeable(self) -> None:

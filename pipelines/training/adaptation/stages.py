@@ -6,9 +6,9 @@ from functools import partial
 from importlib.metadata import version
 from typing import cast
 
-from data.drafts import draft_files
+from data.draft_files import draft_files
 from data.files import digest_of
-from data.intake import PIXELS, QUARANTINE, SAMPLES, SUMMARY
+from data.intake_files import PIXELS, QUARANTINE, SAMPLES, SUMMARY
 from data.packing import About, finish
 from data.runs import Facts, Run, StageRecord
 from data.sidecars import ShardRecord
@@ -18,7 +18,7 @@ from pipelines.recipes import Recipe
 from pipelines.training import sets
 from pipelines.training.adaptation import domains, fitting, making, measuring
 from pipelines.training.adaptation.making import PSEUDO, TRANSLATED, Making
-from pipelines.training.materialise import DRAFTS, SPLIT, preview_file
+from pipelines.training.drafting import DRAFTS, SPLIT, preview_file
 from pipelines.training.pages.funnel import funnel_of
 from pipelines.training.participants import taken
 from pipelines.training.processes import in_worker
@@ -130,7 +130,8 @@ def kinds_of(arm: str) -> tuple[int, ...]:
 
 def shard(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> StageRecord:
     """One shard of a round's set."""
-    return sets.shard(recipe, run, _set_options(recipe, run, arm, number), place)
+    options = _set_options(recipe, run, arm, number)
+    return sets.shard(recipe, run, options, place, sets.drafts_of(run, options))
 
 
 def index(recipe: Recipe, run: Run, arm: str, number: int) -> StageRecord:
