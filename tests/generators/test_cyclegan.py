@@ -28,7 +28,7 @@ DOMAINS = Domains(IMAGES, 1 - IMAGES, EVEN, torch.full((10, 2), 0.5), sees_the_f
 
 
 def trained(steps, options=OPTIONS, domains=DOMAINS):
-    training = cyclegan.begin(options.shape_of((1, 8, 8), 2), options, seed=0)
+    training = cyclegan.begin(cyclegan.shape_of(options, (1, 8, 8), 2), options, seed=0)
     for _ in range(steps):
         cyclegan.advance(training, domains, options)
     return training
@@ -72,7 +72,7 @@ def test_a_training_taken_up_again_goes_on_to_the_bit():
 
     first = trained(3)
     state = {name: tensor.clone() for name, tensor in cyclegan.state_of(first).items()}
-    second = cyclegan.begin(OPTIONS.shape_of((1, 8, 8), 2), OPTIONS, seed=99)
+    second = cyclegan.begin(cyclegan.shape_of(OPTIONS, (1, 8, 8), 2), OPTIONS, seed=99)
     cyclegan.restore(second, state)
     for _ in range(3):
         cyclegan.advance(second, DOMAINS, OPTIONS)
@@ -85,7 +85,7 @@ def test_a_training_taken_up_again_goes_on_to_the_bit():
 def test_finished_networks_come_back_with_averaged_weights_and_frozen():
     training = trained(3)
 
-    found = translation_of(OPTIONS.shape_of((1, 8, 8), 2), cyclegan.networks_of(training))
+    found = translation_of(cyclegan.shape_of(OPTIONS, (1, 8, 8), 2), cyclegan.networks_of(training))
 
     z = torch.randn(10, 2)
     assert torch.equal(found.a_to_b(IMAGES, z), training.averaged_a_to_b(IMAGES, z))
@@ -96,7 +96,7 @@ def test_finished_networks_come_back_with_averaged_weights_and_frozen():
 
 def test_a_loss_of_no_weight_is_not_asked_for():
     every, fewest = (
-        cyclegan.advance(cyclegan.begin(options.shape_of((1, 8, 8), 2), options, 0), DOMAINS, options)
+        cyclegan.advance(cyclegan.begin(cyclegan.shape_of(options, (1, 8, 8), 2), options, 0), DOMAINS, options)
         for options in (OPTIONS, replace(OPTIONS, cycle=0, identity=0, semantic=0))
     )
 
@@ -117,7 +117,7 @@ def test_semantic_consistency_is_what_the_classifier_sees_in_translations():
 
 def test_a_discriminator_that_is_told_the_class_hears_labels_and_probabilities_alike():
     told, untold = (
-        cyclegan.begin(replace(OPTIONS, conditional=kind).shape_of((1, 8, 8), 2), OPTIONS, 0).discriminator_b
+        cyclegan.begin(cyclegan.shape_of(replace(OPTIONS, conditional=kind), (1, 8, 8), 2), OPTIONS, 0).discriminator_b
         for kind in (True, False)
     )
     labels = torch.arange(10) % 2
