@@ -9,6 +9,7 @@ hardshard run digits --run runs/mine --search.steps 40
 hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
 hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
 hardshard audit digits --run runs/mine            likewise, for the model that a run trained
+hardshard adapt rendered_to_digits                labels there, none here: a model that works here
 hardshard plan digits                             what a run would do and why, what is done, how long it takes
 hardshard plan digits --probe --budget.accepted 10000 --budget.minutes 20    what a budget buys, tried beforehand
 hardshard recipes                                 recipes there are, and every option with its default
@@ -41,7 +42,7 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
 SERVER_COMMANDS = ("server", "deploy", "worker")
-RECIPE_COMMANDS = ("run", "uplift", "build", "audit", "plan", "recipes")
+RECIPE_COMMANDS = ("run", "uplift", "build", "audit", "adapt", "plan", "recipes")
 SET_COMMANDS = ("inspect", "verify", "repair")
 
 
@@ -160,7 +161,8 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
 
     if known.seeds < 1:
         raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
-    recipe = overridden(preset(known.what or "digits"), overrides)
+    usual = "rendered_to_digits" if known.command == "adapt" else "digits"
+    recipe = overridden(preset(known.what or usual), overrides)
     folder = known.run or Path("runs") / _named(known.command, recipe.name, recipe.model.path)
     if known.command == "recipes":
         from pipelines.training.pages.terminal import show_recipes
@@ -171,6 +173,7 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         return _plan(known, recipe, folder)
     from data.runs import Run
     from data.sources import source_of
+    from pipelines.adapt import adapt
     from pipelines.audit import audit
     from pipelines.augment import augment, build
     from pipelines.training.arms import SHARDS, set_url
@@ -180,9 +183,13 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from pipelines.uplift import uplift
 
     source_of(recipe.source)  # a source or a model that is not there fails before any work
+    if known.command == "adapt":
+        source_of(recipe.adapt.target)
     must_exist(recipe.model)
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
-    if known.command == "build":
+    if known.command == "adapt":
+        terminal.show_adaptation(adapt(recipe, folder))
+    elif known.command == "build":
         build(recipe, folder)
         terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":

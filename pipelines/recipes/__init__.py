@@ -17,6 +17,7 @@ from data.errors import WrongUse
 from data.plugins import plugin
 from data.sources import SourceOptions
 from generators.options import Ball, GanOptions, SearchOptions
+from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.budget import BudgetOptions
 from pipelines.training.drafting import ShardOptions, Threshold, default_checks, known_plugins
@@ -53,6 +54,7 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    adapt: AdaptOptions = field(default_factory=AdaptOptions)
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
@@ -63,6 +65,8 @@ class Recipe:
                 "trainer on `hardshard build --model`, export it, and build again"
             )
         known_plugins(self.search, self.checks)
+        if self.search.mix.get("translate") or self.search.parents == "translated":
+            raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
 
 
 DEFAULT = Recipe()
@@ -125,7 +129,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
             raise WrongUse(_unknown(path, fields))
         place = inner
     # A mix, the checks and the quotas may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["quotas"])
+    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["pseudo_checks"], ["quotas"])
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

@@ -91,8 +91,8 @@ def read(name: str, path: Path, into: Path, **options: object) -> Summary:
     return take_in(source_of(given), given, into)
 
 
-def test_every_source_but_the_bundled_one_has_a_layout_here():
-    assert set(LAYOUTS) | {"digits"} == set(plugin_names(data.sources))
+def test_every_source_but_the_bundled_ones_has_a_layout_here():
+    assert set(LAYOUTS) | {"digits", "mnist5k", "rendered_digits"} == set(plugin_names(data.sources))
 
 
 def test_the_same_data_in_each_layout_and_order_has_one_digest_and_one_order(tmp_path):
