@@ -32,7 +32,9 @@ Pair = tuple[np.ndarray, int]
 def digits_of(count: int = COUNT) -> list[Pair]:
     """Some of the bundled digits: uint8 (8, 8), label."""
     found = source_of(SourceOptions()).samples
-    return [(np.asarray(sample.content), int(sample.label or 0)) for _, sample in zip(range(count), found, strict=False)]
+    return [
+        (np.asarray(sample.content), int(sample.label or 0)) for _, sample in zip(range(count), found, strict=False)
+    ]
 
 
 def png(pixels: np.ndarray) -> bytes:
