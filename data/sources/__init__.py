@@ -92,11 +92,15 @@ class SourceOptions:
     """Of the draw that pairs samples of one class."""
     error_budget: float = 0.01
     """Share of bad samples above which a run stops."""
+    drawn: int = 5000
+    """Samples of a source that draws its own, as rendered_digits."""
+    draw_seed: int = 0
+    """Of what such a source draws."""
 
     def __post_init__(self) -> None:
-        for name in ("labelled", "size"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"source.{name} must be >= 0, got {getattr(self, name)}")
+        for name, least in {"labelled": 0, "size": 0, "drawn": 1, "draw_seed": 0}.items():
+            if not getattr(self, name) >= least:
+                raise ValueError(f"source.{name} must be >= {least}, got {getattr(self, name)}")
         for name in ("validation_share", "test_share", "error_budget"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"source.{name} must lie in [0, 1], got {getattr(self, name)}")

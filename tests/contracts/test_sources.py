@@ -94,7 +94,9 @@ def read(name: str, path: Path, into: Path, **options: object) -> Summary:
 
 
 def test_every_source_but_the_bundled_ones_has_a_layout_here():
-    assert set(LAYOUTS) | {"digits", "mnist5k", "paired", "spoken_digits"} == set(plugin_names(data.sources))
+    elsewhere = {"digits", "mnist5k", "paired", "rendered_digits", "spoken_digits"}
+
+    assert set(LAYOUTS) | elsewhere == set(plugin_names(data.sources))
 
 
 def test_the_same_data_in_each_layout_and_order_has_one_digest_and_one_order(tmp_path):
