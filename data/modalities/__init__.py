@@ -7,6 +7,7 @@ and `x`, what a model takes. docs/modalities.md has the contract, tests/contract
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
@@ -102,8 +103,9 @@ class Modality:
         return self.floats(self.rest(x))
 
 
+@lru_cache
 def modality(name: str) -> Modality:
-    """The modality of that name.
+    """The modality of that name; asked for every sample.
 
     Raises:
         WrongUse: there is none; the message lists those there are.
@@ -118,7 +120,7 @@ def members_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def no_unit(_: Tensor) -> tuple[float, ...]:
-    """The unit of what is measured in its own range."""
+    """The unit of what is measured in its own range, whatever its values (N, ...)."""
     return ()
 
 
