@@ -1,15 +1,17 @@
 """Do shards aimed at one architecture harden another, in a trainer that knows only their URL?
 
 The trainer below reads a shard set with webdataset, has its own networks (a perceptron and a convolutional one that
-share nothing with the attacked model's), its own PGD and its own loop, and imports nothing of ours; real samples are
-given to it as arrays. The shards are those of a finished run, aimed at that run's classifier. Ours only measures.
+share nothing with the attacked model's), its own PGD and its own loop, and imports nothing of ours but the attacked
+architecture itself, whose gain is the yardstick; real samples are given to it as arrays. The shards are those of a
+finished run, aimed at that run's classifier. Ours only measures.
 
-    python bench/transfer.py --run runs/digits --seeds 5 --part validation
+    python -m bench.transfer --run runs/digits --seeds 5 --part validation
 """
 
 import argparse
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -20,8 +22,12 @@ import webdataset
 from PIL import Image
 from torch import Tensor, nn
 
+from pipelines.training.models.classifier import Classifier, ClassifierShape
+
 STEPS, BATCH, SHARE, RADIUS = 1000, 64, 0.7, 0.18
-NETWORKS = {
+ATTACKED = "the attacked architecture"
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    ATTACKED: lambda: Classifier(ClassifierShape(channels=1, height=8, width=8, classes=10)),
     "perceptron": lambda: nn.Sequential(
         nn.Flatten(), nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
     ),
@@ -52,9 +58,10 @@ def main() -> None:
             found.setdefault(name, {})[arm] = figures
             asked.out.parent.mkdir(parents=True, exist_ok=True)
             asked.out.write_text(json.dumps(found))
+    gains = {name: mean(arms["real + shards"]) - mean(arms["real"]) for name, arms in found.items()}
     for name, arms in found.items():
         told = [f"{arm} {mean(f):.1f}" + (f" ± {stdev(f):.1f}" if len(f) > 1 else "") for arm, f in arms.items()]
-        print(f"{name}: {', '.join(told)}, gain {mean(arms['real + shards']) - mean(arms['real']):+.1f}")
+        print(f"{name}: {', '.join(told)}, gain {gains[name]:+.1f}, {gains[name] / gains[ATTACKED]:.0%} of it")
 
 
 def read(folder: Path) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,16 @@ from generators.sphere import slerp
 
 SHARE = 0.1
 """Of a latent's numbers, drawn anew in each trial. Four times as many at first leave half as many labels agreed on."""
+LOANS = 3
+"""Rows at most that one latent helps as the other end; with no limit, they end beside the few that are found first."""
 
 
 def latent_square(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:
     """Draw a few of z's numbers anew, keep what is nearer to the wanted margin, and close in once it is passed.
 
     Square Attack's random search (Andriushchenko et al. 2020, arXiv:1912.00049) in latent space: a tenth
-    of z at a time, its length kept, and nothing but the model's answers decides. It is asked under no_grad.
+    of z at a time, its length kept, and nothing but the model's answers decides. It is asked under no_grad. A latent of
+    the same label that is already beyond the wanted margin serves as the other end: one row's find helps its class.
 
     Args:
         y: labels to generate and keep, int64 (N,).
@@ -48,9 +51,14 @@ def _by_trial(
         return gap_of(slerp(before[rows], after[rows], place), rows)
 
     every, tolerance, lengths = torch.arange(len(y)), TOLERANCE * options.band, z.norm(dim=1, keepdim=True)
+    loans = torch.zeros_like(y)
     before, after, gaps = z.clone(), z.clone(), gap_of(z, every).repeat(2, 1)
     for _ in range(options.queries):
         rows = every[(gaps[1].abs() > tolerance) & ~(gaps[0] * gaps[1] < 0)]
+        lent = _nearest_across(after, y, gaps[1] + wanted, wanted, rows, loans < LOANS)
+        loans[lent[lent != rows]] += 1
+        before[rows], gaps[0, rows] = after[lent], gaps[1, lent] + wanted[lent] - wanted[rows]
+        rows = rows[lent == rows]
         if not len(rows):
             break
         tried = F.normalize(_redrawn(after[rows], rng), dim=1) * lengths[rows]
@@ -61,6 +69,27 @@ def _by_trial(
         after[taken], gaps[1, taken] = tried[better], gap[better]
     place = close_in(gap_at, torch.zeros(len(y)), torch.ones(len(y)), gaps, tolerance=tolerance)
     return slerp(before, after, place)
+
+
+def _nearest_across(z: Tensor, y: Tensor, margins: Tensor, wanted: Tensor, rows: Tensor, lending: Tensor) -> Tensor:
+    """For each of the rows, int64 (M,), the row of the nearest latent of its label across its wanted margin.
+
+    Each lends itself to one row at a time, the nearest.
+
+    Args:
+        z: float (N, Z).
+        y, margins, wanted: labels, int64 (N,), and margins, had and wanted, float (N,).
+        lending: bool (N,), which latents may be lent.
+
+    Returns:
+        Int64 (M,); a row itself where there is none for it.
+    """
+    beyond = (margins - wanted[rows, None]) * (margins - wanted)[rows, None] < 0
+    directions = F.normalize(z, dim=1)
+    likeness = (directions[rows] @ directions.T).masked_fill(~beyond | (y != y[rows, None]) | ~lending, -torch.inf)
+    nearness, lent = likeness.max(1)
+    best = torch.full_like(margins, -torch.inf).scatter_reduce(0, lent, nearness, "amax")
+    return torch.where((nearness > -torch.inf) & (nearness == best[lent]), lent, rows)
 
 
 def _redrawn(z: Tensor, rng: torch.Generator) -> Tensor:

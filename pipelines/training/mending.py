@@ -20,16 +20,14 @@ def mend(url: str, run: Path | None) -> Repair:
 
     Args:
         url: the set's folder.
-        run: the run's folder; without it, the one that the set lies in, if it has drafts.
+        run: the run's folder; without it, the one that the set lies in, if it has the set's drafts.
 
     Raises:
         Damaged: too much is gone; see `repair`.
         WrongUse: the run did not make this set, or somebody is writing there.
     """
     store = Store(url)
-    around = Path(url).parent
-    if run is None and (around / "run.json").is_file() and (around / DRAFTS / SHARDS).is_dir():
-        run = around
+    run = run or _run_around(store)
     with claim(store, f"repair of {url}"):
         if run is None:
             return repair(store)
@@ -37,15 +35,28 @@ def mend(url: str, run: Path | None) -> Repair:
             return _remade(store, Run(run))
 
 
+def _run_around(store: Store) -> Path | None:
+    around = store.folder.parents if store.folder else ()
+    runs = (folder for folder in around if (folder / "run.json").is_file())
+    return next((folder for folder in runs if (folder / DRAFTS / _set_within(store, folder)).is_dir()), None)
+
+
+def _set_within(store: Store, run: Path) -> str:
+    """A set's name within its run; a set that lies elsewhere is the run's own, which alone may."""
+    folder = store.folder and store.folder.resolve()
+    return folder.relative_to(run.resolve()).as_posix() if folder and folder.is_relative_to(run.resolve()) else SHARDS
+
+
 def _remade(store: Store, run: Run) -> Repair:
     """Every shard dealt again from the drafts: the same bytes as before the damage."""
     found = altered_index(store)
+    split, seed, first = str(found.facts["split"]), int(str(found.facts["seed"])), int(str(found.facts.get("round", 0)))
+    name = _set_within(store, run.folder)
     records = [
-        DraftRecord(**run.record(f"{SHARDS}/draft-{number}").facts)  # type: ignore[arg-type]
+        DraftRecord(**run.record(f"{name}/draft-{first + number}").facts)  # type: ignore[arg-type]
         for number in range(len(found.manifests))
     ]
-    split, seed = str(found.facts["split"]), int(str(found.facts["seed"]))
-    dealt = plan(run.path(f"{DRAFTS}/{SHARDS}"), records, split, len(found.shards), seed)
+    dealt = plan(run.path(f"{DRAFTS}/{name}"), records, split, len(found.shards), seed)
     moved = move_aside(found)
     shards = [_again(dealt, number, shard, store) for number, shard in enumerate(found.shards)]
     manifests = place_manifests(dealt, store)

@@ -11,13 +11,14 @@ import torch
 from data.errors import WrongUse
 from data.files import sha256_of
 from data.reading import read_samples
-from data.runs import Run
+from data.runs import Run, open_run
 from data.shards import read_index
 from data.store import Store
 from generators.balls import Ball
 from pipelines.recipes import DEFAULT, Recipe, overridden
 from pipelines.training import sets, stages
 from pipelines.training.evaluation.suite import autoattack, begin, finish
+from pipelines.training.mending import mend
 from pipelines.training.models.classifier import load_classifier
 from pipelines.training.participants import samples
 from pipelines.training.rounds import figures, fitting
@@ -57,7 +58,8 @@ def tiny(**changes: str) -> Recipe:
 
 
 def prepared(folder: Path, recipe: Recipe | None = None) -> Run:
-    opened, recipe = Run(folder), recipe or tiny()
+    recipe = recipe or tiny()
+    opened = open_run(folder, recipe.name)
     stages.source(recipe, opened)
     stages.gan(recipe, opened)
     stages.examiner(recipe, opened)
@@ -132,6 +134,18 @@ def test_more_rounds_go_on_from_those_there_are(run):
     assert before.items() <= bytes_of(run).items()
     assert {name: run.path(name).stat().st_mtime_ns for name in stamps} == stamps
     assert run.path("round-model-3.safetensors").is_file()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_damaged_shard_of_a_round_is_repaired_to_the_same_bytes(run, named):
+    go_through(tiny(), run)
+    before = bytes_of(run)
+    run.path("rounds/2/train-000000.tar").write_bytes(b"x")
+
+    mended = mend(str(run.path("rounds/2")), run.folder if named else None)
+
+    assert mended.lost == []
+    assert bytes_of(run).items() >= before.items()
 
 
 def test_a_lost_shard_is_made_again_and_no_later_round_is(run):
