@@ -52,7 +52,7 @@ def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
     source = source_of(recipe.source)
     if source.modality != "image":
         held = " and ".join(source.sides) or source.modality
-        raise WrongUse(f"source {recipe.source.name} holds {held}; runs train on images alone so far: docs/modalities.md")
+        raise WrongUse(f"source {recipe.source.name} holds {held}, and runs train on images so far: docs/modalities.md")
     # How many there are is known at the end.
     summary = take_in(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
     report("source", summary.read, summary.read)
