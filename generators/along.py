@@ -81,51 +81,41 @@ class Along:
         return start + heard * (cube - 0.5) * self.width * unit
 
 
-def along(fused: Fused, inputs: Mapping[str, Tensor], name: str, form: Form, ball: Ball) -> tuple[Along, Ball]:
-    """A fused model as a model of one modality in [0, 1], and a ball of that modality's units as one there.
+def along(fused: Fused, inputs: Mapping[str, Tensor], name: str, form: Form | None = None) -> Along:
+    """A fused model as a model of one modality in the cube, its pair as it is.
 
     Args:
         inputs: modality -> x (N, ...).
-        name: the modality to vary; in L2 over features a unit counts as one in every direction.
+        name: the modality to vary.
+        form: of that modality; None where a perturbation of 1 is one of its own range.
 
     Raises:
         ValueError: there is no such input, or it is no continuous one.
     """
     if name not in inputs or not inputs[name].is_floating_point():
         raise ValueError(f"an attack moves a continuous input, one of {', '.join(inputs)}, got {name}")
-    reach = ball.epsilon if 0 < ball.epsilon < math.inf else FAR
-    way = Along(fused, inputs, name, form, reach)
-    return way, replace(ball, epsilon=ball.epsilon / way.width, step_size=ball.step_size / way.width)
+    return Along(fused, inputs, name, form or Form(tuple(inputs[name].shape[1:])))
 
 
 def attack_along(
-    attack: Attack,
-    fused: Fused,
-    inputs: Mapping[str, Tensor],
-    name: str,
-    form: Form,
-    y: Tensor,
-    ball: Ball,
-    rng: torch.Generator,
-    y_target: Tensor | None = None,
+    attack: Attack, way: Along, y: Tensor, ball: Ball, rng: torch.Generator, y_target: Tensor | None = None
 ) -> dict[str, Tensor]:
     """Attack one modality.
 
     Args:
-        inputs: modality -> x (N, ...).
-        name, form: the modality that is moved, and what its units are.
+        way: see `along`.
         y, y_target: as of `Attack`, int64 (N,).
-        ball: radius and step size in that modality's units.
+        ball: radius and step size in that modality's units; in L2 a unit counts as one in every direction.
 
     Returns:
-        The inputs, the others being the very tensors that came, and of `name` x_adv (N, ...): rows that did not move
-        are bit by bit as they were.
+        Modality -> x (N, ...): of the one attacked x_adv, whose rows that did not move are bit by bit as they were;
+        of the others the very tensors that came.
     """
-    way, cube_ball = along(fused, inputs, name, form, ball)
-    start = way.cube
-    moved = attack(way, start, y, cube_ball, rng, y_target)
-    x_adv = way.x_of(moved, inputs[name])
-    return {**inputs, name: torch.where(moved == start, inputs[name], x_adv)}
+    way = replace(way, reach=ball.epsilon if 0 < ball.epsilon < math.inf else FAR)
+    start, x = way.cube, way.inputs[way.name]
+    in_cube = replace(ball, epsilon=ball.epsilon / way.width, step_size=ball.step_size / way.width)
+    moved = attack(way, start, y, in_cube, rng, y_target)
+    return {**way.inputs, way.name: torch.where(moved == start, x, way.x_of(moved, x))}
 
 
 def seen_by(model: Model, places: Tensor | None) -> Model:

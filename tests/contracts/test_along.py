@@ -61,7 +61,7 @@ def attacked(attack, norm, name, rng, **options):
     inputs, fused, partner = world(name)
     before = inputs[partner].clone()
     ball = Ball(epsilon=EPSILON, norm=norm, steps=STEPS.get(attack, 20), step_size=0.02, **options)
-    found = attack_along(plugin(generators.attacks, attack), fused, inputs, name, FORMS[name], Y, ball, rng)
+    found = attack_along(plugin(generators.attacks, attack), along(fused, inputs, name, FORMS[name]), Y, ball, rng)
     return inputs, fused, found, partner, before
 
 
@@ -98,7 +98,7 @@ def test_without_a_radius_the_nearest_error_is_found_at_its_distance(attack, nam
     inputs, fused, _ = world(name)
     ball = Ball(epsilon=math.inf, norm="l2", steps=600)
 
-    found = attack_along(plugin(generators.attacks, attack), fused, inputs, name, FORMS[name], Y, ball, rng)
+    found = attack_along(plugin(generators.attacks, attack), along(fused, inputs, name, FORMS[name]), Y, ball, rng)
 
     delta = (found[name] - inputs[name]) / torch.tensor(FORMS[name].unit or 1.0)
     assert (fused(found).argmax(1) != Y).all()
@@ -111,7 +111,8 @@ def test_frames_that_are_padding_stay_padding(attack, rng):
     inputs["features"] = torch.cat([inputs["features"], torch.zeros(6, 1, 2)], 1)
     ball = Ball(epsilon=EPSILON, steps=20, step_size=0.02)
 
-    found = attack_along(plugin(generators.attacks, attack), fused, inputs, "features", FORMS["features"], Y, ball, rng)
+    way = along(fused, inputs, "features", FORMS["features"])
+    found = attack_along(plugin(generators.attacks, attack), way, Y, ball, rng)
 
     assert not found["features"][:, 1].any()
     assert (found["features"][:, 0] != inputs["features"][:, 0]).any()
@@ -121,7 +122,7 @@ def test_a_target_is_aimed_at_across_the_rows_companions(rng):
     inputs, fused, _ = world("image")
     ball = Ball(epsilon=EPSILON, steps=20, step_size=0.02, stop_early=True)
 
-    found = attack_along(plugin(generators.attacks, "pgd"), fused, inputs, "image", FORMS["image"], Y, ball, rng, 1 - Y)
+    found = attack_along(plugin(generators.attacks, "pgd"), along(fused, inputs, "image"), Y, ball, rng, 1 - Y)
 
     assert (fused(found).argmax(1) == Y).tolist() == [True, True, True, False, False, True]
 
@@ -131,12 +132,12 @@ def test_text_and_what_is_not_there_are_refused():
 
     for name in ("text", "audio"):
         with pytest.raises(ValueError, match=f"one of image, text, got {name}"):
-            along(lambda x: x["image"], inputs, name, Form((3,)), Ball())
+            along(lambda x: x["image"], inputs, name)
 
 
 def test_a_model_asked_about_rows_it_was_not_told_of_says_so():
     inputs, fused, _ = world("image")
-    way, _ = along(fused, inputs, "image", FORMS["image"], Ball())
+    way = along(fused, inputs, "image")
 
     with pytest.raises(ValueError, match="2 points for 6 rows"):
         way(way.cube[:2])
