@@ -12,10 +12,10 @@ from torch import Tensor
 
 from data.errors import Damaged
 from data.forms import IMAGE_ALONE, Form, forms_of
-from data.modalities import modality
 from data.shards import open_set
 from data.store import Store
 from data.tars import contents, members_of
+from data.tensors import decoded
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def members_at(store: Store, tar: str, offset: int, length: int) -> dict[str, by
 def _decoded(where: str, key: str, members: dict[str, bytes], forms: Mapping[str, Form]) -> Sample:
     try:
         soft = torch.from_numpy(np.load(io.BytesIO(members["probs.npy"]), allow_pickle=False))
-        kinds = {name: modality(name) for name in forms}
-        inputs = {name: kind.decode(members[kind.extension], forms[name]) for name, kind in kinds.items()}
+        inputs = decoded(members, forms)
         facts = json.loads(members["json"])
         moved = {} if tuple(forms) == IMAGE_ALONE else {name: float(facts[f"moved_{name}"]) for name in forms}
         return Sample(key, inputs, int(members["cls"]), soft, facts["search"], float(facts["margin"]), moved)

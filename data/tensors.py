@@ -48,28 +48,33 @@ def tensors_of(
         Damaged: a sample does not decode, or has another shape than the first.
     """
     inputs, labels, soft = list[dict[str, Tensor]](), list[int](), list[np.ndarray]()
+    only_images = forms is None or tuple(forms) == IMAGE_ALONE
     for place, members in enumerate(samples):
         try:
-            inputs.append(_inputs(members, forms))
+            inputs.append({"image": _image(members)} if only_images else decoded(members, forms or {}))
             labels.append(int(members["cls"]))
             soft.append(_soft(members, labels[-1], classes))
         except (KeyError, ValueError, Damaged) as error:
             raise Damaged(f"{name(place)} does not decode: {error!r}") from error
-        if (found := _shapes(inputs[-1], soft[-1])) != (first := _shapes(inputs[0], soft[0])):
+        if any(x.shape != inputs[0][kind].shape for kind, x in inputs[-1].items()) or soft[-1].shape != soft[0].shape:
+            found, first = ((*(tuple(x.shape) for x in inputs[at].values()), *soft[at].shape) for at in (place, 0))
             raise Damaged(f"{name(place)} has shape and classes {found}, not {first} as {name(0)}")
     stacked = {kind: torch.stack([each[kind] for each in inputs]) for kind in inputs[0]}
     return Decoded(stacked, torch.tensor(labels), torch.from_numpy(np.stack(soft)))
 
 
-def _inputs(members: Members, forms: Mapping[str, Form] | None) -> dict[str, Tensor]:
-    if forms is None or tuple(forms) == IMAGE_ALONE:
-        return {"image": _image(members)}
-    kinds = {name: modality(name) for name in forms}
-    return {name: kind.decode(members[kind.extension], forms[name]) for name, kind in kinds.items()}
+def decoded(members: Members, forms: Mapping[str, Form]) -> dict[str, Tensor]:
+    """Modality -> its values (...), of one sample.
 
-
-def _shapes(inputs: Mapping[str, Tensor], soft: np.ndarray) -> tuple[object, ...]:
-    return (*(tuple(values.shape) for values in inputs.values()), *soft.shape)
+    Raises:
+        Damaged: a member does not decode to its form.
+        KeyError: a member is missing.
+    """
+    found = {}
+    for name, form in forms.items():
+        kind = modality(name)
+        found[name] = kind.decode(members[kind.extension], form)
+    return found
 
 
 def _image(members: Members) -> Tensor:
