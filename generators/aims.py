@@ -30,9 +30,9 @@ class Aim:
 
     def rows(self, chosen: Tensor) -> "Aim":
         """The aim of some rows, bool (N,) or int64 (M,)."""
-        parts = (part if part is None else part[chosen] for part in (self.soft, self.y_target))
+        soft, y_target = (part if part is None else part[chosen] for part in (self.soft, self.y_target))
         places = torch.arange(len(self.y), device=self.y.device) if self.places is None else self.places
-        return Aim(self.y[chosen], *parts, places=places[chosen])
+        return Aim(self.y[chosen], soft, y_target, places[chosen])
 
     def asked(self, model: Model) -> Model:
         """The model, told which rows it is asked about."""

@@ -27,6 +27,7 @@ from data.sidecars import SetFacts
 from data.store import Store
 from data.tars import pack
 from data.verify import verify
+from pipelines.training.pages.inspection import draw_grid
 
 pytest.importorskip("soundfile")
 
@@ -280,6 +281,15 @@ def test_the_feed_of_two_sets_gives_what_both_hold(tmp_path):
     assert batch.inputs.keys() == {"image"}
     with pytest.raises(WrongUse, match="share no modality"):
         Feed([urls[0], build(tmp_path / "t", ("text",)).store.url], FeedOptions(batch_size=8))
+
+
+def test_pictures_of_a_set_are_drawn_where_it_has_some(tmp_path):
+    pictures, none = build(tmp_path / "a", EVERY), build(tmp_path / "b", ("features", "text"))
+    rows = [read_manifest(made.store, [each.name for each in made.manifests]) for made in (pictures, none)]
+
+    assert draw_grid(pictures, rows[0]).mode == "RGB"
+    with pytest.raises(WrongUse, match="holds no images to draw, but features, text"):
+        draw_grid(none, rows[1])
 
 
 def test_a_set_of_images_alone_says_nothing_of_modalities(shard_set):
