@@ -8,7 +8,8 @@ from typing import BinaryIO, NamedTuple
 import pyarrow as pa
 
 from data.forms import Form
-from data.modalities import Fit, Held, Modality, Refused
+from data.modalities import Fit, Held, Modality
+from data.refused import Refused
 from data.sources import PROBLEMS, Found, SourceOptions
 
 

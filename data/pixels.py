@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from data.modalities import Refused
+from data.refused import Refused
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM")
 MOST_PIXELS = 64 * 2**20

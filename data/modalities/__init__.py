@@ -22,14 +22,6 @@ Content = bytes | np.ndarray
 """An input as its source holds it, unchecked: a file's bytes, or an array."""
 
 
-class Refused(ValueError):
-    """A sample that is quarantined: a short code, and what was found."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
-
-
 @dataclass(frozen=True)
 class Fit:
     """How inputs are brought to one form.

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from data.errors import Damaged, WrongUse
 from data.forms import Form
-from data.modalities import Content, Fit, Held, Modality, Refused, furthest, no_unit
+from data.modalities import Content, Fit, Held, Modality, furthest, no_unit
+from data.refused import Refused
 
 FULL = 2**15
 """Steps from silence to full scale."""

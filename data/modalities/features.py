@@ -12,7 +12,8 @@ from torch import Tensor
 
 from data.errors import Damaged
 from data.forms import Form
-from data.modalities import Content, Fit, Held, Modality, Refused, furthest
+from data.modalities import Content, Fit, Held, Modality, furthest
+from data.refused import Refused
 
 MOST = 64 * 2**20
 """Numbers of the largest array that is read: a header may claim more than memory holds."""

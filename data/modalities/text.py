@@ -12,7 +12,8 @@ from torch import Tensor
 
 from data.errors import Damaged
 from data.forms import Form
-from data.modalities import Content, Fit, Held, Modality, Refused, no_unit
+from data.modalities import Content, Fit, Held, Modality, no_unit
+from data.refused import Refused
 
 Tokenizer = Callable[[str], Sequence[int]]
 """A text -> the numbers of its tokens, each >= 0."""

@@ -12,8 +12,9 @@ from torch import Tensor
 import data.modalities
 from data.errors import Damaged
 from data.forms import Form
-from data.modalities import Fit, Modality, Refused, members_of, modality
+from data.modalities import Fit, Modality, members_of, modality
 from data.plugins import plugin_names
+from data.refused import Refused
 
 pytest.importorskip("soundfile")
 
