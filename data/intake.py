@@ -21,12 +21,15 @@ from data.census import classes_of, copies_of, digest_of_rows, parts_of
 from data.errors import Damaged, WrongUse
 from data.files import canonical_json, digest_of, write_atomically
 from data.forms import Form
+from data.intake_files import PIXELS as PIXELS
+from data.intake_files import QUARANTINE as QUARANTINE
+from data.intake_files import SAMPLES as SAMPLES
+from data.intake_files import SUMMARY as SUMMARY
 from data.looking import ROWS, Look, Row, fit_of, form_of, looked_at
 from data.manifest import encode_table
 from data.modalities import modality
 from data.sources import PARTS, Source, SourceOptions
 
-PIXELS, SAMPLES, QUARANTINE, SUMMARY = "samples.u8", "samples.parquet", "quarantine.parquet", "source.json"
 AT_ONCE = 1000
 """Samples after which what is known of them is put together, and a source of which most are bad is read no further."""
 FIRST = 100

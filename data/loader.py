@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from data.errors import WrongUse
+from data.labels import Labels as Labels
 from data.mixing import drawn
 from data.modalities import image, modality
 from data.reading import Sample, read_samples
@@ -52,10 +52,6 @@ class EventPool:
     def inputs(self, rows: Tensor) -> dict[str, Tensor]:
         """The samples at these rows, int64 (M,): modality -> x (M, ...) as a model takes it."""
         return {name: modality(name).floats(values[rows]) for name, values in self.values.items()}
-
-
-Labels = Literal["soft", "one_hot"]
-"""What a sample of a shard is said to be: the judges' probabilities, or its intended class alone."""
 
 
 def read_pool(url: str, *, band: float = 0.0, labels: Labels = "soft") -> Pool:

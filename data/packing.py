@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from data.drafts import DraftRecord
+from data.draft_files import DraftRecord
 from data.errors import Damaged
 from data.forms import Form, told_of
 from data.manifest import count, encode_table, read_manifest

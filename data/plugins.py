@@ -1,6 +1,7 @@
 """A plug-in is a file: `package/name.py` exports `name`, and nothing else has to be edited."""
 
 import importlib
+import importlib.util
 import pkgutil
 from types import ModuleType
 
@@ -12,13 +13,28 @@ def plugin_names(package: ModuleType) -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
 
 
+def names_of(package: str) -> tuple[str, ...]:
+    """The same of a package by its dotted name, without importing it or anything in it."""
+    found = importlib.util.find_spec(package)
+    places = found.submodule_search_locations if found else None
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(places or [])))
+
+
+def must_be_one_of(package: str, name: str) -> None:
+    """Check that `plugin` will find a name in a package, without importing either.
+
+    Raises:
+        WrongUse: there is no such file; the message lists those there are.
+    """
+    if name not in (known := names_of(package)):
+        raise WrongUse(f"no {name!r} in {package.replace('.', '/')}: there are {', '.join(known)}")
+
+
 def plugin(package: ModuleType, name: str) -> object:
     """What the file `name` of `package` exports under its own name.
 
     Raises:
         WrongUse: there is no such file; the message lists those there are.
     """
-    if name not in plugin_names(package):
-        kind = package.__name__.replace(".", "/")
-        raise WrongUse(f"no {name!r} in {kind}: there are {', '.join(plugin_names(package))}")
+    must_be_one_of(package.__name__, name)
     return getattr(importlib.import_module(f"{package.__name__}.{name}"), name)

@@ -8,9 +8,7 @@ exception would publish what was written so far (measured with s3fs and with pya
 import errno
 import hashlib
 import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -199,51 +197,3 @@ def _create(path: Path, content: bytes) -> bool:
     finally:
         partial.unlink()
     return True
-
-
-@contextmanager
-def claim(store: Store, owner: str) -> Iterator[None]:
-    """Be the only one to write a set; the claim outlives a crash or an error, and only `commit`ting ends it.
-
-    Args:
-        store: the set's folder.
-        owner: who asks, for instance the run's folder; the same owner takes its own claim up again, and whoever finds
-            that of a dead process.
-
-    Raises:
-        WrongUse: another one holds it (its name, process and host are told), or the folder holds something else.
-    """
-    me = f"{owner} (process {os.getpid()} on {socket.gethostname()})".encode()
-    if not store.has(CLAIM) and not store.has(INDEX):
-        _refuse_unless_empty(store)
-    while not store.create(CLAIM, me):
-        holder = store.read(CLAIM).decode()
-        if not (holder.startswith(f"{owner} (process ") or _is_dead(holder)):
-            raise WrongUse(
-                f"{store.url} is being written by {holder}; wait for it, or, if it is gone for good, "
-                f"remove {store.where(CLAIM)}"
-            )
-        store.remove(CLAIM)
-    store.discard_uploads()
-    yield
-    store.remove(CLAIM)
-
-
-def _refuse_unless_empty(store: Store) -> None:
-    others = [name for name in store.names() if not name.endswith(".partial")]
-    if others:
-        raise WrongUse(f"{store.url} holds {others[0]} and no set: choose an empty folder")
-
-
-def _is_dead(holder: str) -> bool:
-    _, _, place = holder.rpartition("(process ")
-    number, _, host = place.rstrip(")").partition(" on ")
-    if host != socket.gethostname() or not number.isdigit():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -1,44 +1,12 @@
 """The ball that an attack may not leave: geometry of L-inf and L2 balls around each input, cut by [0, 1]."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Norm = Literal["linf", "l2"]
-
-
-@dataclass(frozen=True)
-class Ball:
-    """Where an attack may go, and how long it may look."""
-
-    epsilon: float = 0.12
-    """Radius in input units; an attack that looks for the nearest error takes `inf` for no limit."""
-    norm: Norm = "linf"
-    steps: int = 7
-    """Iterations of one start; of `square`, queries."""
-    step_size: float = 0.03
-    """In input units; of `pgd` alone, the others find their own."""
-    restarts: int = 1
-    """Starts, the first as the attack's paper has it, the others at random."""
-    random_start: bool = True
-    """Of `pgd`: begin at a random point of the ball instead of at x."""
-    stop_early: bool = False
-    """A row leaves as soon as the model errs on it: right for evaluation, too soon for training."""
-
-    def __post_init__(self) -> None:
-        if not self.epsilon >= 0:
-            raise ValueError(f"epsilon must be >= 0, got {self.epsilon}")
-        if self.norm not in ("linf", "l2"):
-            raise ValueError(f"norm must be linf or l2, got {self.norm}")
-        if not self.steps >= 0:
-            raise ValueError(f"steps must be >= 0, got {self.steps}")
-        if not self.step_size >= 0:
-            raise ValueError(f"step_size must be >= 0, got {self.step_size}")
-        if not self.restarts >= 1:
-            raise ValueError(f"restarts must be >= 1, got {self.restarts}")
+from generators.options import Ball as Ball
+from generators.options import Norm as Norm
 
 
 def lengths(delta: Tensor, norm: Norm) -> Tensor:

@@ -14,36 +14,7 @@ from torch import Tensor
 from generators.augmentation import augment
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import Discriminator, GanShape, Generator
-
-
-@dataclass(frozen=True)
-class GanOptions:
-    """How the GAN is built and trained."""
-
-    steps: int = 2000
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    """Falls linearly to a tenth."""
-    penalty: float = 3.0
-    """Weight of R1 and of R2 (gamma)."""
-    averaging: float = 0.995
-    """Decay of the averaged generator weights."""
-    latent: int = 64
-    """Z."""
-    features: int = 32
-    """Channels of the generator."""
-    discriminator_features: int = 256
-    """Width of the discriminator."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "latent", "features", "discriminator_features"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"generator.{name} must be >= 1, got {getattr(self, name)}")
-        if not 0 <= self.averaging < 1:
-            raise ValueError(f"generator.averaging must lie in [0, 1), got {self.averaging}")
-        for name in ("learning_rate", "penalty"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"generator.{name} must be > 0, got {getattr(self, name)}")
+from generators.options import GanOptions as GanOptions
 
 
 @dataclass

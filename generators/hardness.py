@@ -5,7 +5,6 @@ is, and by the soft nearest neighbours (generators/neighbours.py) of the other f
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,8 +12,8 @@ from torch import Tensor
 from data.records import Batch
 from generators.margins import Model, margins_of
 from generators.neighbours import soft_neighbours
+from generators.options import Hardness
 
-Hardness = Literal["margin", "entropy", "disagreement", "any"]
 SHARPENED = 4.0
 """Factor on the neighbours' logits: with it they are about as sure as a judge, and do not disagree by that alone."""
 

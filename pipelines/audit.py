@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
 from generators.balls import Norm
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.train_model import fit_model
 from pipelines.training import stages as run_stages
@@ -14,55 +13,55 @@ from pipelines.training.audit import stages, summary
 from pipelines.training.session import session
 
 
-@task(cache_policy=NO_CACHE, task_run_name="source")
+@stage_task("source")
 def read_source(recipe: Recipe, run: Run) -> StageRecord:
     """Take the samples in, of any size and number: nothing is trained on them."""
     return run_stages.taken_in(recipe, run, anew=not stages.trained_here(recipe, run))
 
 
-@task(cache_policy=NO_CACHE, task_run_name="clean")
+@stage_task("clean")
 def look(recipe: Recipe, run: Run) -> StageRecord:
     """What the model says of the samples as they are."""
     return stages.look(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{norm}-{name}")
+@stage_task("{norm}-{name}")
 def attack(recipe: Recipe, run: Run, norm: Norm, name: str) -> StageRecord:
     """Run one attack on every sample."""
     return stages.attack(recipe, run, norm, name)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{norm}-suite")
+@stage_task("{norm}-suite")
 def attack_survivors(recipe: Recipe, run: Run, norm: Norm) -> StageRecord:
     """Run the suite on what all attacks left standing."""
     return stages.survivors(recipe, run, norm)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="corruptions")
+@stage_task("corruptions")
 def corrupt(recipe: Recipe, run: Run) -> StageRecord:
     """Measure accuracy under common corruptions."""
     return stages.corruptions(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="masking")
+@stage_task("masking")
 def look_for_masking(recipe: Recipe, run: Run) -> StageRecord:
     """See whether the model hides its errors from attacks."""
     return stages.masking(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="latent-search")
+@stage_task("latent-search")
 def search_latents(recipe: Recipe, run: Run, folder: Path) -> StageRecord:
     """Search among a generator's samples."""
     return stages.search(recipe, run, folder)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="page")
+@stage_task("page")
 def write_page(recipe: Recipe, run: Run) -> Path:
     """Write audit.json and audit.html."""
     return summary.write(recipe, run)
 
 
-@flow
+@run_flow
 def audit(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> Path:
     """Attack the model that the recipe brings, or that the run has trained.
 

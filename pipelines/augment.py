@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from prefect import flow
-
 from pipelines.build_shards import build_shards
 from pipelines.evaluate import evaluate
+from pipelines.orchestration.flows import run_flow
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset
 from pipelines.rounds import compare_rounds, rounds
 from pipelines.train_generator import train_generator
@@ -15,7 +14,7 @@ from pipelines.training.evaluation.robustness import must_be_comparable
 from pipelines.training.session import session
 
 
-@flow
+@run_flow
 def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
     """Run everything; what is finished in the run's folder is not done again.
 
@@ -40,7 +39,7 @@ def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 
         return evaluate(recipe, run, seeds)
 
 
-@flow
+@run_flow
 def build(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Run as far as the shards: no comparison, no test sample read.
 

@@ -2,37 +2,44 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
-from data.runs import Run, StageRecord
-from data.store import Store, claim
+from data.claims import claim
+from data.runs import Facts, Run, StageRecord
+from data.store import Store
+from pipelines.orchestration.artifacts import progress_of, show_set
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import sets
-from pipelines.training.materialise import AUTO
+from pipelines.training.drafting import AUTO
 from pipelines.training.session import session
 from pipelines.training.sets import SetOptions
 
 
-@task(cache_policy=NO_CACHE, task_run_name="thresholds")
+@stage_task("thresholds")
 def choose_thresholds(recipe: Recipe, run: Run) -> StageRecord:
     """Choose the thresholds that the recipe leaves open, for the label error it states."""
     return sets.thresholds(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="draft-{number}")
+@stage_task("probe")
+def try_some(recipe: Recipe, run: Run) -> StageRecord:
+    """Try a few candidates of each search and class, for the budget to be spent where most are kept."""
+    return sets.probe(recipe, run)
+
+
+@stage_task("draft-{number}")
 def build_draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """Search and check one part of the candidates."""
     return sets.draft(recipe, run, options, number)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="shard-{number}")
-def pack_shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
+@stage_task("shard-{number}")
+def pack_shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Facts) -> StageRecord:
     """Write one shard from the kept samples of all drafts."""
-    return sets.shard(recipe, run, options, number)
+    return sets.shard(recipe, run, options, number, drafts)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="index")
+@stage_task("index")
 def commit_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """Write the set's index, which makes the shards a set."""
     return sets.index(recipe, run, options)
@@ -40,16 +47,20 @@ def commit_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
 
 def build_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """Make one set: its drafts side by side, then its shards, then its index."""
+    advance = progress_of(run, options.folder, len(options.drafts) + options.count)
     drafts = [build_draft.submit(recipe, run, options, number) for number in options.drafts]
     for draft in drafts:
         draft.result()
-    shards = [pack_shard.submit(recipe, run, options, number) for number in range(options.count)]
+        advance()
+    finished = sets.drafts_of(run, options)
+    shards = [pack_shard.submit(recipe, run, options, number, finished) for number in range(options.count)]
     for shard in shards:
         shard.result()
+        advance()
     return commit_set(recipe, run, options)
 
 
-@flow
+@run_flow
 def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Make the shards of hard samples; the model, the generator and the judges must be in the run's folder.
 
@@ -60,6 +71,9 @@ def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     with session(recipe, run) as opened:
         if AUTO in recipe.checks.values():
             choose_thresholds(recipe, opened)
-        options = sets.hard_set(recipe, opened)
+        if recipe.budget.given:
+            try_some(recipe, opened)
+        options = sets.budgeted_set(recipe, opened)
         with claim(Store(options.url), f"the run in {opened.folder}"):
             build_set(recipe, opened, options)
+        show_set(recipe, opened)

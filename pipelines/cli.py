@@ -9,10 +9,14 @@ hardshard run digits --run runs/mine --search.steps 40
 hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
 hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
 hardshard audit digits --run runs/mine            likewise, for the model that a run trained
+hardshard plan digits                             what a run would do and why, what is done, how long it takes
+hardshard plan digits --probe --budget.accepted 10000 --budget.minutes 20    what a budget buys, tried beforehand
 hardshard recipes                                 recipes there are, and every option with its default
 hardshard inspect runs/digits/shards --grid x.png counts, margins and pictures of a shard set, at any URL
 hardshard verify s3://bucket/set --json           look at every byte of it; exit code 1 if anything is wrong
 hardshard repair runs/digits/shards               make it whole again, from its run or from what is left
+hardshard run digits --runner dask                work done by a Dask cluster, here or elsewhere
+hardshard server | deploy | worker                schedules, on this machine or more: docs/operations.md
 """
 
 import argparse
@@ -22,6 +26,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.recipes import Recipe
 
 # Before prefect is imported: no telemetry, and its own log only when asked for.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -32,13 +40,17 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
-RECIPE_COMMANDS, SET_COMMANDS = ("run", "uplift", "build", "audit", "recipes"), ("inspect", "verify", "repair")
+SERVER_COMMANDS = ("server", "deploy", "worker")
+RECIPE_COMMANDS = ("run", "uplift", "build", "audit", "plan", "recipes")
+SET_COMMANDS = ("inspect", "verify", "repair")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code: 0, 1 (failed), 2 (wrong use) or 130 (interrupted)."""
-    parser = _parser()
-    known, rest = parser.parse_known_args(arguments)
+    parser, given = _parser(), list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] and given[0] in SERVER_COMMANDS and "--help" not in given:
+        return _serve(given[0], given[1:])
+    known, rest = parser.parse_known_args(given)
     _log_to_terminal()
     signal.signal(signal.SIGINT, _interrupt)
     for log in ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"):  # the latter: of the temporary server's end
@@ -88,13 +100,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS])
+    parser.add_argument("command", choices=[*RECIPE_COMMANDS, *SET_COMMANDS, *SERVER_COMMANDS])
     parser.add_argument("what", nargs="?", default="", help="a file of pipelines/recipes (default: digits), or a set")
     parser.add_argument("--run", type=Path, help="the run's folder (default: runs/<recipe>)")
     parser.add_argument("--model", help="your own model: a .pt2 of torch.export, or module:factory (docs/models.md)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each arm of the comparison")
     parser.add_argument("--rounds", type=int, help="run, build: rounds of attack and training (--rounds.count)")
-    parser.add_argument("--json", action="store_true", help="verify, inspect: one JSON object instead of tables")
+    parser.add_argument("--runner", help="processes or dask (--operations.runner; docs/operations.md)")
+    parser.add_argument("--json", action="store_true", help="verify, inspect, plan: one JSON object, no tables")
+    parser.add_argument("--probe", action="store_true", help="plan: first try some candidates, and what that takes")
+    parser.add_argument("--to", choices=("run", "build"), default="run", help="plan: of which command")
     parser.add_argument("--quick", action="store_true", help="verify: trust images' own CRC-32, unpack none")
     parser.add_argument("--grid", type=Path, help="inspect: draw the hardest samples of each class into this PNG")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and Prefect's log")
@@ -107,9 +122,20 @@ def _overrides(rest: Sequence[str], known: argparse.Namespace) -> dict[str, str]
     pairs = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(pairs) % 2 or not all(name.startswith("--") for name in pairs[::2]):
         raise WrongUse(f"options come as --name value, got {' '.join(rest)}")
-    named = {"model.path": known.model, "rounds.count": known.rounds}
+    named = {"model.path": known.model, "rounds.count": known.rounds, "operations.runner": known.runner}
     named = {name: str(value) for name, value in named.items() if value not in (None, "")}
     return named | {name.removeprefix("--"): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def _serve(command: str, rest: Sequence[str]) -> int:
+    """Prefect's own, with the settings that schedules need; what follows the command is for Prefect's."""
+    from data.errors import WrongUse
+    from pipelines.orchestration import serving
+
+    try:
+        return {"server": serving.serve, "deploy": serving.deploy, "worker": serving.work}[command](rest)
+    except WrongUse as error:
+        return _say(str(error), WRONG_USE)
 
 
 def _do_with_set(known: argparse.Namespace, rest: Sequence[str]) -> int:
@@ -141,13 +167,15 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
 
         show_recipes(recipe)
         return 0
+    if known.command == "plan":
+        return _plan(known, recipe, folder)
     from data.runs import Run
     from data.sources import source_of
     from pipelines.audit import audit
     from pipelines.augment import augment, build
     from pipelines.training.arms import SHARDS, set_url
     from pipelines.training.audit.terminal import show_audit
-    from pipelines.training.models.opening import must_exist
+    from pipelines.training.models.locating import must_exist
     from pipelines.training.pages import terminal
     from pipelines.uplift import uplift
 
@@ -156,13 +184,31 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
     if known.command == "build":
         build(recipe, folder)
-        terminal.show_build(Run(folder), set_url(recipe, folder, SHARDS))
+        terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":
         show_audit(audit(recipe, folder))
     elif known.command == "uplift":
         terminal.show_report(uplift(recipe, folder, known.seeds))
     else:
         terminal.show_report(augment(recipe, folder, known.seeds))
+    return 0
+
+
+def _plan(known: argparse.Namespace, recipe: "Recipe", folder: Path) -> int:
+    from data.sources import source_of
+    from pipelines.training.models.locating import must_exist
+    from pipelines.training.pages.planned import show_plan
+    from pipelines.training.planning import plan_of
+
+    if recipe.source.path:
+        source_of(recipe.source)
+    must_exist(recipe.model)
+    if known.probe:
+        from pipelines.probe import probe
+
+        probe(recipe, folder)
+    title = f"plan of hardshard {known.to}, recipe {recipe.name}, in {folder}"
+    show_plan(plan_of(recipe, folder, known.to, known.seeds), title, as_json=known.json)
     return 0
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
+from pipelines.orchestration.artifacts import show_accuracy
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
 from pipelines.training.arms import ARMS
@@ -13,25 +13,25 @@ from pipelines.training.pages import report
 from pipelines.training.session import session
 
 
-@task(cache_policy=NO_CACHE, task_run_name="attack-{arm}-{seed}")
+@stage_task("attack-{arm}-{seed}")
 def attack(recipe: Recipe, run: Run, arm: str, seed: int) -> StageRecord:
     """Measure one classifier by AutoAttack."""
     return stages.accuracy(recipe, run, arm, seed)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="accuracy of the brought model")
+@stage_task("accuracy of the brought model")
 def judge_brought(recipe: Recipe, run: Run) -> StageRecord:
     """Measure the user's model on the same samples, without an attack."""
     return stages.brought_accuracy(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="report")
+@stage_task("report")
 def write_report(recipe: Recipe, run: Run, seeds: int) -> Path:
     """Write report.json and report.html."""
     return report.write(recipe, run, seeds)
 
 
-@flow
+@run_flow
 def evaluate(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 1) -> Path:
     """Attack every arm's classifiers and say whether the shards pay.
 
@@ -45,7 +45,9 @@ def evaluate(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int =
     """
     with session(recipe, run) as opened:
         attack_arms(recipe, opened, seeds)
-        return write_report(recipe, opened, seeds)
+        written = write_report(recipe, opened, seeds)
+        show_accuracy(opened, written)
+        return written
 
 
 def attack_arms(recipe: Recipe, run: Run, seeds: int) -> None:

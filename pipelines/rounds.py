@@ -2,22 +2,21 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training.rounds import stages
 from pipelines.training.session import session
 
 
-@task(cache_policy=NO_CACHE, task_run_name="round-0")
+@stage_task("round-0")
 def train_first(recipe: Recipe, run: Run) -> StageRecord:
     """Train plainly on the real samples."""
     return stages.first_model(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="round-{number}")
+@stage_task("round-{number}")
 def do_round(recipe: Recipe, run: Run, number: int) -> bool:
     """Attack the model of the round before, train on what was found; says whether attack success has stalled."""
     stages.round_set(recipe, run, number)
@@ -25,20 +24,20 @@ def do_round(recipe: Recipe, run: Run, number: int) -> bool:
     return stages.stalled(recipe, run, number)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="{name}")
+@stage_task("{name}")
 def train_rival(recipe: Recipe, run: Run, name: str) -> StageRecord:
     """Train what the rounds are compared with."""
     return stages.rival(recipe, run, name)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="accuracy of the rounds")
+@stage_task("accuracy of the rounds")
 def measure(recipe: Recipe, run: Run) -> None:
     """Attack the last round's model and its rivals; try every round's shard on the last model."""
     stages.accuracies(recipe, run)
     stages.staleness(recipe, run)
 
 
-@flow
+@run_flow
 def rounds(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Make the rounds; the generator and the judges must be in the run's folder.
 
@@ -53,7 +52,7 @@ def rounds(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
                 break
 
 
-@flow
+@run_flow
 def compare_rounds(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Measure the last round's model beside training with the attack in the loop, and plain training.
 

@@ -2,41 +2,40 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.train_model import read_source
 from pipelines.training import stages
 from pipelines.training.session import session
 
 
-@task(cache_policy=NO_CACHE, task_run_name="generator")
+@stage_task("generator")
 def fit_gan(recipe: Recipe, run: Run) -> StageRecord:
     """Train the GAN, from its last checkpoint if there is one."""
     return stages.gan(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="judge-{fold}")
+@stage_task("judge-{fold}")
 def fit_judge(recipe: Recipe, run: Run, fold: int) -> StageRecord:
     """Train one judge, on all folds but its own."""
     return stages.judge(recipe, run, fold)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="examiner")
+@stage_task("examiner")
 def fit_examiner(recipe: Recipe, run: Run) -> StageRecord:
     """Train the outsider who measures labels and never filters."""
     return stages.examiner(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="fidelity")
+@stage_task("fidelity")
 def measure_fidelity(recipe: Recipe, run: Run) -> StageRecord:
     """Compare generated samples with real ones that no stage has trained on."""
     return stages.fidelity(recipe, run)
 
 
-@flow
+@run_flow
 def train_generator(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Train the generator, its judges and the examiner, and report the generator's fidelity.
 

@@ -2,28 +2,27 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
 from pipelines.training.session import session
 
 
-@task(cache_policy=NO_CACHE, task_run_name="source")
+@stage_task("source")
 def read_source(recipe: Recipe, run: Run) -> StageRecord:
     """Take the real samples in, unless their source is as it was."""
     return stages.source(recipe, run)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="model")
+@stage_task("model")
 def fit_model(recipe: Recipe, run: Run) -> StageRecord:
     """Train it adversarially, or take the user's in."""
     return stages.model(recipe, run)
 
 
-@flow
+@run_flow
 def train_model(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
     """Train the model to harden, unless it is brought.
 

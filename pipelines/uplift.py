@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
-
 from data.runs import Run, StageRecord
 from pipelines.build_shards import build_shards
 from pipelines.evaluate import attack_arms
+from pipelines.orchestration.artifacts import show_accuracy
+from pipelines.orchestration.flows import run_flow
+from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.train_generator import train_generator
 from pipelines.train_model import read_source, train_model
@@ -19,20 +19,20 @@ from pipelines.training.pages import report
 from pipelines.training.session import session
 
 
-@task(cache_policy=NO_CACHE, task_run_name="trial-{mix.name}-{seed}")
+@stage_task("trial-{mix.name}-{seed}")
 def try_mix(recipe: Recipe, run: Run, mix: Mix, seed: int) -> StageRecord:
     """Train one classifier with a mix, and measure it on the validation part."""
     trials.train(recipe, run, mix, seed)
     return trials.measure(recipe, run, mix, seed)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="report")
+@stage_task("report")
 def write_report(recipe: Recipe, run: Run, seeds: int, tried: list[trials.Trial]) -> Path:
     """Write report.json and report.html, with what was tried on the validation part."""
     return report.write(recipe, run, seeds, tried)
 
 
-@flow
+@run_flow
 def uplift(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 3) -> Path:
     """Find the best mix on the validation part, then compare all arms on the test part.
 
@@ -57,7 +57,9 @@ def uplift(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 3
         chosen = trials.with_mix(recipe, trials.best_of(tried).mix)
         train_robust(chosen, run, seeds)
         attack_arms(chosen, opened, seeds)
-        return write_report(chosen, opened, seeds, tried)
+        written = write_report(chosen, opened, seeds, tried)
+        show_accuracy(opened, written)
+        return written
 
 
 def _try_all(recipe: Recipe, run: Run) -> list[trials.Trial]:

@@ -1,6 +1,7 @@
 """Small worlds whose answers are known on paper, and a run's folder with untrained networks in it."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,21 @@ from generators.search import Scene
 
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start: two tests at once have a core each
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let what draws without an rng draw alike, whichever tests came before it in this process."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Prefect of its own for each process of tests, so that no two write to one database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        yield
 
 
 @pytest.fixture

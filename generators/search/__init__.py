@@ -5,90 +5,22 @@ of the last; `warps` tries several ways to turn and move a real sample; `mine` p
 `mixup`, `gaussian` and `random_latent` do not look at the model: they make the control arms that those have to beat.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from data.modalities import image
 from data.records import Batch, Candidates
-from generators.balls import Norm
-from generators.hardness import Hardness, unseen_probabilities
+from generators.apportioning import plain_mix as plain_mix
+from generators.hardness import unseen_probabilities
 from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
-
-Sides = Literal["both", "right", "wrong"]
-"""Of the decision boundary: where the model is right (margins above 0), where it errs, or both."""
-Way = Literal["classes", "latent", "within"]
-"""Where `interpolate` goes to."""
-Parents = Literal["real", "generated", "both"]
-"""What `perturb` starts from."""
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How candidates are proposed; every search takes these and uses those that concern it."""
-
-    mix: dict[str, float] = field(
-        default_factory=lambda: {"random_latent": 0.25, "warps": 0.25, "mixup": 0.25, "shift": 0.25}
-    )
-    """Search -> its share of the candidates; the shares sum to 1."""
-    steps: int = 40
-    """Gradient steps at most."""
-    queries: int = 300
-    """Questions that `latent_square` asks the model at most, before it closes in."""
-    step_size: float = 0.2
-    """The longest step in latent space, as a share of the latent's own length."""
-    restarts: int = 3
-    """Latents that a latent search tries for a candidate before it gives up."""
-    band: float = 1.0
-    """Margins looked for: from -band to band, in logits."""
-    sides: Sides = "both"
-    """Which half of the band is aimed at: both, right (the model still gives the label), wrong (it errs)."""
-    realism: float = 0.0
-    """Floor of `latent_walk`: as realistic as this share of training samples, to the discriminator; 0 for none."""
-    way: Way = "classes"
-    """Of `interpolate`: to a sample of another `classes`, label and all; to its `latent` alone, at the own label; or
-    `within` the class, from another sample to the parent and past it."""
-    beyond: float = 1.0
-    """How far `interpolate` goes past the end of its way, as a share of it."""
-    inversion: int = 50
-    """Gradient steps from the encoder's latent to a real sample's."""
-    hardness: Hardness = "margin"
-    """What `mine` ranks by: margin, entropy, disagreement, or any of the three."""
-    mined: float = 0.1
-    """Share of a class's samples after which the chance that `mine` draws one has fallen to 1 / e."""
-    ensemble: str = ""
-    """Models to attack together with the run's own, separated by commas: files in the run's folder or paths, each a
-    classifier of ours, .safetensors, or a .pt2. The margin is that of their mean probabilities."""
-    attack: str = "pgd"
-    """What `perturb` attacks with: a file of generators/attacks."""
-    parents: Parents = "real"
-    """What it attacks: real samples, generated ones, or either at random."""
-    norm: Norm = "linf"
-    """Of that attack."""
-    epsilon: float = 0.18
-    """Radius that it may use, in input units."""
-
-    def __post_init__(self) -> None:
-        if not self.mix or min(self.mix.values()) < 0 or not abs(sum(self.mix.values()) - 1) < 1e-6:
-            raise ValueError(f"search.mix must be shares >= 0 that sum to 1, got {dict(self.mix)}")
-        for name, least in {"steps": 1, "restarts": 1, "queries": 1, "beyond": 0, "inversion": 0}.items():
-            if not getattr(self, name) >= least:
-                raise ValueError(f"search.{name} must be >= {least}, got {getattr(self, name)}")
-        for name in ("step_size", "band", "epsilon", "mined"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"search.{name} must be > 0, got {getattr(self, name)}")
-        for name, known in {"sides": Sides, "way": Way, "parents": Parents, "hardness": Hardness}.items():
-            if getattr(self, name) not in get_args(known):
-                raise ValueError(
-                    f"search.{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)}"
-                )
-        if not 0 <= self.realism < 1:
-            raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
+from generators.options import SearchOptions as SearchOptions
+from generators.options import Sides
 
 
 @dataclass(frozen=True)
@@ -220,13 +152,3 @@ def on_side(margins: Tensor, sides: Sides) -> Tensor:
 def keys_of(real: Batch, *rows: Tensor) -> list[tuple[str, ...]]:
     """Sample keys of the parents at these rows of `real`, each int64 (N,): N tuples."""
     return [tuple(real.keys[i] for i in parents) for parents in zip(*(r.tolist() for r in rows), strict=True)]
-
-
-def plain_mix(names: Mapping[str, float], total: int) -> dict[str, int]:
-    """How many of `total` candidates each search makes: shares rounded by largest remainder, in the mix's order."""
-    exact = {name: share * total for name, share in names.items()}
-    counts = {name: int(value) for name, value in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
-    for name in by_remainder[: total - sum(counts.values())]:
-        counts[name] += 1
-    return counts

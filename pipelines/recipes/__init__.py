@@ -16,16 +16,15 @@ import pipelines.recipes
 from data.errors import WrongUse
 from data.plugins import plugin
 from data.sources import SourceOptions
-from generators.balls import Ball
-from generators.gan import GanOptions
-from generators.search import SearchOptions
+from generators.options import Ball, GanOptions, SearchOptions
 from pipelines.training.audit.options import AuditOptions
-from pipelines.training.evaluation.robustness import EvaluationOptions
-from pipelines.training.fitting.fit import FitOptions
-from pipelines.training.fitting.judges import JudgeOptions
-from pipelines.training.materialise import ShardOptions, Threshold, default_checks, known_plugins
+from pipelines.training.budget import BudgetOptions
+from pipelines.training.drafting import ShardOptions, Threshold, default_checks, known_plugins
+from pipelines.training.evaluation.options import EvaluationOptions
+from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.mixes import MixOptions, UpliftOptions
-from pipelines.training.models.opening import ModelOptions
+from pipelines.training.models.locating import ModelOptions
+from pipelines.training.operations import OperationOptions
 from pipelines.training.rounds.options import RoundsOptions
 
 
@@ -48,11 +47,14 @@ class Recipe:
     checks: dict[str, Threshold] = field(default_factory=default_checks)
     """Check -> its threshold, or `auto`, in the order they are asked."""
     shards: ShardOptions = field(default_factory=ShardOptions)
+    budget: BudgetOptions = field(default_factory=BudgetOptions)
     mixing: MixOptions = field(default_factory=MixOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    operations: OperationOptions = field(default_factory=OperationOptions)
+    """How the run is carried out; it changes nothing that a run makes."""
 
     def __post_init__(self) -> None:
         if self.rounds.count and self.model.path:

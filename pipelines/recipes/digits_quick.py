@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from pipelines.recipes import DEFAULT
-from pipelines.training.fitting.fit import FitOptions
-from pipelines.training.fitting.judges import JudgeOptions
+from pipelines.training.fitting.options import FitOptions, JudgeOptions
 
 _brief = FitOptions(steps=150)
 

@@ -3,16 +3,17 @@
 import hashlib
 from pathlib import Path
 
-from data.drafts import DraftRecord
+from data.claims import claim
+from data.draft_files import DraftRecord
 from data.errors import WrongUse
 from data.packing import About, Plan, counted, joined, place_manifests, plan
 from data.repair import Repair, history, move_aside, repair
 from data.runs import Run, hold
 from data.shards import altered_index, commit, write_shard
 from data.sidecars import ShardRecord
-from data.store import Store, claim
+from data.store import Store
 from pipelines.training.arms import SHARDS
-from pipelines.training.materialise import DRAFTS
+from pipelines.training.drafting import DRAFTS
 
 
 def mend(url: str, run: Path | None) -> Repair:

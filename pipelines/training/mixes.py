@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, cast, get_args
 
-from data.loader import Labels
+from data.labels import Labels
 from pipelines.training.models.descriptions import Names, Numbers
 
 

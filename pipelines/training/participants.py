@@ -9,27 +9,23 @@ from data.errors import Damaged, WrongUse
 from data.loader import Pool
 from data.records import Batch
 from data.sources import Part, SourceOptions
-from data.taken import Taken, open_taken
+from data.taken import Taken, must_suffice, open_taken
 from generators.checks import Witnesses
 from generators.ensembles import joint
 from generators.margins import Model
 from generators.networks import Discriminator, GanShape, Generator
 from generators.search import Scene
 from pipelines.training.models import checkpoints
-from pipelines.training.models.brought import is_brought, open_brought
+from pipelines.training.models.brought import open_brought
 from pipelines.training.models.classifier import ClassifierShape, load_classifier
-from pipelines.training.models.opening import ModelOptions, open_model
-
-MODEL = "model.safetensors"
-GENERATOR = "generator.safetensors"
-EXAMINER = "examiner.safetensors"
-SOURCE = "source"
-"""Folder of the samples within the run."""
-
-
-def judge_file(fold: int) -> str:
-    """Name of a judge's checkpoint within the run."""
-    return f"judge-{fold}.safetensors"
+from pipelines.training.models.locating import ModelOptions, is_brought
+from pipelines.training.models.opening import open_model
+from pipelines.training.places import EXAMINER as EXAMINER
+from pipelines.training.places import GENERATOR as GENERATOR
+from pipelines.training.places import MODEL as MODEL
+from pipelines.training.places import SOURCE as SOURCE
+from pipelines.training.places import ensemble_files
+from pipelines.training.places import judge_file as judge_file
 
 
 def taken(run: Path) -> Taken:
@@ -54,6 +50,12 @@ def shape_of(run: Path) -> ClassifierShape:
         even = max(height, width) + max(height, width) % 2
         raise WrongUse(f"images are {height} x {width}; the networks take even sizes: --source.size {even}")
     return ClassifierShape(channels, height, width, len(summary.class_names))
+
+
+def must_do(run: Path, labelled: int) -> None:
+    """Check that the run's samples suffice for so many labelled ones, and suit the networks; raises as those checks."""
+    must_suffice(taken(run).summary, labelled)
+    shape_of(run)
 
 
 def real_pool(run: Path, part: Part, options: SourceOptions) -> tuple[Pool, ClassifierShape]:
@@ -112,18 +114,6 @@ def scene_of(run: Path, source: SourceOptions, attacked: str = "", *, ensemble: 
     model = joint([model, *more]) if more else model
     judges = [load_classifier(run / judge_file(fold)) for fold in range(folds)]
     return Scene(model, generator, generator.shape.latent, samples(run, "train", source), discriminator, judges)
-
-
-def ensemble_files(run: Path, names: str) -> list[Path]:
-    """The files that `SearchOptions.ensemble` names; one that is not absolute lies in the run's folder.
-
-    Raises:
-        WrongUse: one of them is not there.
-    """
-    files = [run / name.strip() for name in names.split(",") if name.strip()]
-    if missing := [str(file) for file in files if not file.is_file()]:
-        raise WrongUse(f"search.ensemble names {', '.join(missing)}, which is not there")
-    return files
 
 
 def _other_model(run: Path, file: Path) -> Model:

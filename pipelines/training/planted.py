@@ -1,6 +1,5 @@
 """Chooses thresholds that a recipe leaves open, on hard candidates of the validation part with planted wrong labels."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -19,7 +18,9 @@ from generators.planting import Planted, plant
 from generators.search import Scene, Search, SearchOptions
 from generators.thresholds import choose
 from pipelines.recipes import Recipe
-from pipelines.training.materialise import AT_ONCE, AUTO, balanced_labels, draft_rng, pressed
+from pipelines.training.drafting import AUTO, THRESHOLDS
+from pipelines.training.drafting import chosen_of as chosen_of
+from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng, pressed
 from pipelines.training.participants import samples, scene_of, witnesses_of
 from pipelines.training.progress import report
 
@@ -29,8 +30,6 @@ ATTEMPTS = 2560
 """Candidates of each search."""
 WRONG = 0.2
 """Share of candidates that are supposed to carry a wrong label."""
-THRESHOLDS = "thresholds"
-"""The stage that chooses them; there is none where the recipe leaves none open."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +112,6 @@ def _joined(groups: list[Candidates]) -> Candidates:
         torch.cat([group.margins_before for group in groups]),
         torch.cat([group.margins for group in groups]),
     )
-
-
-def chosen_of(facts: Mapping[str, object]) -> dict[str, float]:
-    """Check -> threshold, from what `choose_thresholds` returned."""
-    chosen = cast(Mapping[str, Mapping[str, float]], facts["chosen"])
-    return {name: choice["threshold"] for name, choice in chosen.items()}
 
 
 def _told(name: str, recipe: Recipe, planted: int) -> str:

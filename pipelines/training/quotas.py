@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from data.errors import WrongUse
 from data.records import Batch
-
-Balance = Literal["even", "fill", "source"]
+from pipelines.training.drafting import Balance
 
 MOST_MORE = 10.0
 """A class that the checks refuse often is tried this many times as often as the easiest one, at most: where nothing

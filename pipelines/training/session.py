@@ -1,4 +1,4 @@
-"""A run's folder, held by this process, and the worker processes that fill it."""
+"""A run's folder, held by this process, and the workers that fill it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,14 @@ from pathlib import Path
 from data.runs import Run, hold, open_run
 from pipelines.recipes import Recipe
 from pipelines.training.processes import cores, workers
+from pipelines.training.runners import cluster_of
 
 _held: set[Path] = set()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether this process has a session of that folder open."""
+    return folder.absolute() in _held
 
 
 @contextmanager
@@ -16,13 +22,16 @@ def session(recipe: Recipe, folder: Path) -> Iterator[Run]:
     """Open a run for work; a flow within a flow shares the outer one's session.
 
     Raises:
-        WrongUse: the folder belongs to another recipe, is no run, or is in use by another process.
+        Busy: the folder is in use by another process.
+        Stopped: the run took longer than `operations.hours`.
+        WrongUse: the folder belongs to another recipe, or is no run.
     """
     folder = folder.absolute()
     if folder in _held:
         yield open_run(folder, recipe.name)
         return
-    with hold(folder), workers(cores()):
+    operations = recipe.operations
+    with hold(folder), cluster_of(operations) as cluster, workers(cores(), operations.hours, cluster):
         _held.add(folder)
         try:
             yield open_run(folder, recipe.name)

@@ -2,25 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache, partial
-from pathlib import Path
-from typing import cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
-from data.drafts import DraftRecord, draft_files
-from data.files import sha256_of
-from data.packing import About, Plan, finish, pack_shard, plan
-from data.runs import Facts, Run, StageRecord
+from data.draft_files import DraftRecord, draft_files
+from data.files import digest_of, sha256_of
+from data.runs import LONG, Facts, Run, StageRecord
 from data.shards import open_for_writing
 from data.sidecars import ShardRecord
 from data.store import INDEX, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
-from pipelines.training.materialise import AUTO, DRAFTS, SPLIT, DraftRequest, build_draft, preview_file
-from pipelines.training.pages.funnel import bands_of, examine, funnel_of
-from pipelines.training.participants import ensemble_files, taken
-from pipelines.training.planted import THRESHOLDS, choose_thresholds, chosen_of
+from pipelines.training.budget import Allocation, allocate
+from pipelines.training.drafting import AUTO, DRAFTS, PROBE, SPLIT, THRESHOLDS, DraftRequest, chosen_of, preview_file
+from pipelines.training.late import Late
+from pipelines.training.places import ensemble_files
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
+
+if TYPE_CHECKING:
+    from pipelines.training import committing, materialise, planted, probing
+    from pipelines.training.pages import funnel
+else:  # torch is for those who work, see pipelines/training/late.py
+    materialise = Late("pipelines.training.materialise")
+    probing = Late("pipelines.training.probing")
+    planted = Late("pipelines.training.planted")
+    committing = Late("pipelines.training.committing")
+    funnel = Late("pipelines.training.pages.funnel")
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class SetOptions:
         checks: check -> threshold.
         attacked: the stage whose model is attacked, and its file within the run; empty for the run's own model.
         round: 0 for a set that belongs to none; drafts, and so sample keys, are numbered from it.
+        allocation: what a budget says is tried, instead of `attempts` in the `mix`; None without one.
     """
 
     folder: str
@@ -48,6 +57,7 @@ class SetOptions:
     checks: Mapping[str, float]
     attacked: tuple[str, str] = ("", "")
     round: int = 0
+    allocation: Allocation | None = None
 
     @property
     def drafts(self) -> range:
@@ -63,6 +73,12 @@ def hard_set(recipe: Recipe, run: Run) -> SetOptions:
     return SetOptions(SHARDS, url, shards.parts, shards.attempts, shards.count, recipe.search.mix, checks)
 
 
+def budgeted_set(recipe: Recipe, run: Run) -> SetOptions:
+    """The run's own set, as the budget has it where there is one; the probe must be finished then."""
+    options = hard_set(recipe, run)
+    return replace(options, allocation=allocation(recipe, run)) if recipe.budget.given else options
+
+
 def thresholds(recipe: Recipe, run: Run) -> StageRecord:
     """The thresholds that the recipe leaves open, chosen on planted errors."""
     depends = {**depends_on(recipe, run, "source", "search"), **made_by(run, participants(recipe))}
@@ -71,7 +87,7 @@ def thresholds(recipe: Recipe, run: Run) -> StageRecord:
         "label_error": recipe.shards.label_error,
         "ball": asdict(recipe.training.ball),
     }
-    return run.stage(THRESHOLDS, depends, [], partial(in_worker, choose_thresholds, recipe, run.folder))
+    return run.stage(THRESHOLDS, depends, [], partial(in_worker, planted.choose_thresholds, recipe, run.folder))
 
 
 def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
@@ -86,13 +102,44 @@ def control_set(recipe: Recipe, run: Run, arm: str) -> SetOptions:
     return SetOptions(folder, set_url(recipe, run.folder, folder), 1, kept, 1, {ARMS[arm].search: 1.0}, {})
 
 
+def probe(recipe: Recipe, run: Run) -> StageRecord:
+    """What a few candidates of each search and class give and cost."""
+    options = replace(hard_set(recipe, run), folder=PROBE, parts=1)
+    request = request_of(recipe, run, options, 0)
+    depends = {**_makes(recipe, run, options, request), "candidates": recipe.budget.probe}
+    depends |= {"balance": request.balance, "quotas": dict(request.quotas)}
+    outputs = [f"{DRAFTS}/{PROBE}/{name}" for name in draft_files(SPLIT, 0)]
+    return run.stage(PROBE, depends, outputs, partial(in_worker, probing.probe, request, recipe.budget.probe))
+
+
+def allocation(recipe: Recipe, run: Run) -> Allocation:
+    """How the budget is spent on the run's own set, by the probe's record alone."""
+    return allocate(run.record(PROBE).facts, recipe.search.mix, recipe.budget, recipe.shards.parts)
+
+
 def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
     """One draft: search, check, write."""
-    request = DraftRequest(
+    request = request_of(recipe, run, options, number)
+    depends = {**_makes(recipe, run, options, request), "number": number, "attempts": request.attempts}
+    depends |= {"allotted": dict(request.allotted)} if options.allocation else _classes_of(request)
+    outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
+    outputs.append(preview_file(options.folder, number))
+
+    def build() -> tuple[Facts, float]:
+        record, seconds = in_worker(materialise.build_draft, request)
+        return asdict(record), seconds
+
+    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+
+
+def request_of(recipe: Recipe, run: Run, options: SetOptions, number: int) -> DraftRequest:
+    """All that a worker is told of one draft."""
+    allotted = options.allocation.part(number, options.parts) if options.allocation else {}
+    return DraftRequest(
         run=run.folder,
         set_name=options.folder,
         number=number,
-        attempts=options.attempts,
+        attempts=sum(map(sum, allotted.values())) if allotted else options.attempts,
         seed=recipe.seed,
         folds=recipe.judges.folds,
         source=recipe.source,
@@ -103,20 +150,16 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         balance=recipe.shards.balance,
         quotas=recipe.shards.quotas,
         softness=recipe.shards.softness,
+        allotted=allotted,
     )
-    made = {"search": asdict(request.search), "checks": list(request.checks.items()), "number": number}
+
+
+def _makes(recipe: Recipe, run: Run, options: SetOptions, request: DraftRequest) -> dict[str, object]:
+    """What any candidate of a set depends on, wherever it is made."""
+    made = {"search": asdict(request.search), "checks": list(request.checks.items())}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
-    depends |= {"attempts": options.attempts, "set": options.folder, "softness": request.softness}
-    depends |= {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
-    depends |= _classes_of(request)
-    outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
-    outputs.append(preview_file(options.folder, number))
-
-    def build() -> tuple[Facts, float]:
-        record, seconds = in_worker(build_draft, request)
-        return asdict(record), seconds
-
-    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+    depends |= {"set": options.folder, "softness": request.softness}
+    return depends | {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
 
 
 def _classes_of(request: DraftRequest) -> dict[str, object]:
@@ -126,35 +169,37 @@ def _classes_of(request: DraftRequest) -> dict[str, object]:
     return {"parts": request.parts, "balance": request.balance, "quotas": dict(request.quotas)}
 
 
-def shard(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRecord:
-    """One shard, from the drafts."""
-    depends = {**_drafts_of(run, options), "number": number, "count": options.count, "seed": recipe.seed}
+def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Facts) -> StageRecord:
+    """One shard, from the drafts; `drafts` is what `drafts_of` says of them, asked once for all shards."""
+    depends = {**depends_on(recipe, run), **drafts, "number": number, "count": options.count}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
 
     def build() -> tuple[Facts, float]:
         open_for_writing(Store(options.url))
-        record, seconds = in_worker(pack_one, _packing(recipe, run, options), number)
+        record, seconds = in_worker(committing.pack_one, _packing(recipe, run, options), number)
         return asdict(record), seconds
 
-    return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build)
+    index = _within(run, options, [INDEX])
+    return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build, index)
 
 
 def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
-    records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-    depends = {**depends_on(recipe, run, "source"), **_drafts_of(run, options), "shards": [asdict(r) for r in records]}
-    depends |= {"url": options.url, **made_by(run, ["examiner"])}
+    depends = {**depends_on(recipe, run, "source"), "url": options.url}
+    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, ["examiner"])["inputs"]}
+    depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
         return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
 
     def build() -> tuple[Facts, float]:
-        facts, seconds = in_worker(commit_set, recipe, run, options, _packing(recipe, run, options), records)
+        records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
+        facts, seconds = in_worker(committing.commit_set, recipe, run, options, _packing(recipe, run, options), records)
         if options.folder == SHARDS:
-            opinion, more = in_worker(examine, run.folder, options.url)
+            opinion, more = in_worker(funnel.examine, run.folder, options.url)
             chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
             return {**facts, **opinion, "thresholds": chosen}, seconds + more
         return facts, seconds
@@ -166,7 +211,7 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     """The whole set of a control arm."""
     options = control_set(recipe, run, arm)
     draft(recipe, run, options, 0)
-    shard(recipe, run, options, 0)
+    shard(recipe, run, options, 0, drafts_of(run, options))
     return index(recipe, run, options)
 
 
@@ -179,8 +224,10 @@ def _stage(options: SetOptions, name: str) -> str:
     return f"{options.folder}/{name}"
 
 
-def _drafts_of(run: Run, options: SetOptions) -> dict[str, object]:
-    return made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
+def drafts_of(run: Run, options: SetOptions) -> dict[str, dict[str, str]]:
+    """What depends on all drafts of a set depends on; of many drafts one digest for all."""
+    made = made_by(run, [_stage(options, f"draft-{number}") for number in options.drafts])
+    return made if len(options.drafts) <= LONG else {"inputs": {f"{options.folder}/drafts": digest_of(made)}}
 
 
 def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
@@ -189,55 +236,7 @@ def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
     return [f"{folder}/{name}" for name in names]
 
 
-@dataclass(frozen=True)
-class Packing:
-    """All that decides which sample goes where."""
-
-    drafts: Path
-    records: tuple[DraftRecord, ...]
-    url: str
-    count: int
-    seed: int
-
-    @property
-    def plan(self) -> Plan:
-        """The same in every process; made once in each."""
-        return _plan(self)
-
-
-@lru_cache(maxsize=1)
-def _plan(packing: Packing) -> Plan:
-    return plan(packing.drafts, packing.records, SPLIT, packing.count, packing.seed)
-
-
-def _packing(recipe: Recipe, run: Run, options: SetOptions) -> Packing:
+def _packing(recipe: Recipe, run: Run, options: SetOptions) -> "committing.Packing":
     drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
-    return Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)
-
-
-def pack_one(packing: Packing, number: int) -> ShardRecord:
-    """Write one shard; in a worker process."""
-    return pack_shard(packing.plan, number, Store(packing.url))
-
-
-def commit_set(
-    recipe: Recipe, run: Run, options: SetOptions, packing: Packing, shards: Sequence[ShardRecord]
-) -> dict[str, object]:
-    """Write manifests, what describes the set, and its index; in a worker process."""
-    store = Store(options.url)
-    summary = taken(run.folder).summary
-    about = About(recipe.name, summary.class_names, {"image": summary.shape})
-    digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
-    if attacked := options.attacked[1]:
-        digests[attacked] = sha256_of(run.path(attacked))
-    more = {"seed": recipe.seed, "round": options.round, "made_by": digests}
-    finished = finish(packing.plan, shards, store, about, more)
-    manifests = [manifest.name for manifest in finished.manifests]
-    return {
-        "samples": finished.facts["samples"],
-        "digest": finished.facts["digest"],
-        "candidates": funnel_of(store, manifests),
-        "bands": bands_of(store, manifests),
-        "files": [*finished.sidecars, *manifests],
-    }
+    return committing.Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)

@@ -3,27 +3,34 @@
 A stage whose record matches is not done again; a changed option or input redoes what depends on it, nothing else.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
-
-import torch
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.errors import WrongUse
-from data.intake import PIXELS, QUARANTINE, SAMPLES, SUMMARY
+from data.intake_files import PIXELS, QUARANTINE, SAMPLES, SUMMARY
 from data.runs import Facts, Run, StageRecord
 from data.sources import fingerprint_of
-from data.taken import must_suffice
 from pipelines.recipes import Recipe
-from pipelines.training import work
 from pipelines.training.arms import ARMS, SHARDS, set_url
-from pipelines.training.evaluation.robustness import judge_robustness
+from pipelines.training.late import Late
 from pipelines.training.mixes import MixOptions
-from pipelines.training.models.brought import files_of
-from pipelines.training.models.opening import digest_of_model
-from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file, shape_of, taken
+from pipelines.training.models.locating import digest_of_model, files_of
+from pipelines.training.places import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
 from pipelines.training.processes import in_worker
+
+if TYPE_CHECKING:
+    from pipelines.training import participants, work
+    from pipelines.training.evaluation import robustness
+else:  # torch is for those who work, see pipelines/training/late.py
+    work = Late("pipelines.training.work")
+    participants = Late("pipelines.training.participants")
+    robustness = Late("pipelines.training.evaluation.robustness")
 
 SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 
@@ -35,8 +42,7 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
         WrongUse: they do not suffice, or their size suits no network.
     """
     record = taken_in(recipe, run)
-    must_suffice(taken(run.folder).summary, recipe.source.labelled)
-    shape_of(run.folder)
+    participants.must_do(run.folder, recipe.source.labelled)
     return record
 
 
@@ -121,7 +127,13 @@ def accuracy_of(recipe: Recipe, run: Run, stage: str, path: str) -> StageRecord:
 
     def measure() -> tuple[Facts, float]:
         found, seconds = in_worker(
-            judge_robustness, run.folder, path, surrogates, recipe.source, recipe.evaluation, f"attack {name}"
+            robustness.judge_robustness,
+            run.folder,
+            path,
+            surrogates,
+            recipe.source,
+            recipe.evaluation,
+            f"attack {name}",
         )
         return asdict(found), seconds
 
@@ -136,14 +148,26 @@ def brought_accuracy(recipe: Recipe, run: Run) -> StageRecord:
 
 def depends_on(recipe: Recipe, run: Run, *parts: str) -> dict[str, object]:
     """What every stage depends on, and these parts of the recipe."""
-    options = asdict(recipe)
-    common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": torch.__version__}
-    options["source"] = {name: options["source"][name] for name in ("labelled", "split_seed")}
+    common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": _torch()}
     if "source" in parts:
         common["samples"] = run.record("source").facts["division"]  # wherever they come from
-    return common | {part: options[part] for part in parts}
+    return common | {part: _options(recipe, part) for part in parts}
 
 
-def made_by(run: Run, stages: Sequence[str]) -> dict[str, object]:
+def _options(recipe: Recipe, part: str) -> dict[str, object]:
+    options = asdict(getattr(recipe, part))
+    return {name: options[name] for name in ("labelled", "split_seed")} if part == "source" else options
+
+
+@cache
+def _torch() -> str:
+    """As `torch.__version__` has it, with the build after a plus; torch itself is not imported for it."""
+    found = find_spec("torch")
+    told = Path(found.origin).with_name("version.py").read_text() if found and found.origin else ""
+    spelled = re.search(r"__version__ = '([^']+)'", told)
+    return spelled[1] if spelled else version("torch")
+
+
+def made_by(run: Run, stages: Sequence[str]) -> dict[str, dict[str, str]]:
     """What a stage depends on that takes the outputs of these."""
     return {"inputs": {stage: run.record(stage).digest for stage in stages}}

@@ -22,20 +22,9 @@ from pipelines.training.materialise import balanced_labels, draft_rng
 from pipelines.training.mixes import MixOptions
 from pipelines.training.models import brought, checkpoints
 from pipelines.training.models.classifier import ClassifierShape, load_classifier, save_classifier
-from pipelines.training.models.opening import description_of
-from pipelines.training.participants import (
-    EXAMINER,
-    GENERATOR,
-    MODEL,
-    SOURCE,
-    judge_file,
-    load_gan,
-    model_of,
-    real_pool,
-    samples,
-    shape_of,
-    taken,
-)
+from pipelines.training.models.locating import description_of
+from pipelines.training.participants import load_gan, model_of, real_pool, samples, shape_of, taken
+from pipelines.training.places import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
 from pipelines.training.progress import report
 
 CHECKPOINT = "generator-checkpoint.safetensors"

@@ -16,7 +16,7 @@ from pathlib import Path
 from data.runs import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 WRITE = """

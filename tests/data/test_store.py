@@ -2,18 +2,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
-from data.errors import Damaged, WrongUse
-from data.store import CLAIM, Store, claim
+from data.claims import claim
+from data.errors import Busy, Damaged, WrongUse
+from data.store import CLAIM, Store
 
 CLAIMER = """
 import sys, time
-from data.store import Store, claim
-with claim(Store(sys.argv[1]), "the run in " + sys.argv[2]):
+from data.claims import claim
+from data.store import Store
+with claim(Store(sys.argv[1]), "the run in " + sys.argv[2], beat=0.2):
     print("claimed", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -93,7 +97,7 @@ def test_a_second_process_is_refused_with_the_holders_name_until_it_is_dead(tmp_
     try:
         assert holder.stdout.readline() == b"claimed\n"
         with (
-            pytest.raises(WrongUse, match=rf"being written by the run in /runs/a \(process {holder.pid} on "),
+            pytest.raises(Busy, match=rf"being written by the run in /runs/a \(process {holder.pid} on "),
             claim(store, "the run in /runs/b"),
         ):
             pass
@@ -105,13 +109,35 @@ def test_a_second_process_is_refused_with_the_holders_name_until_it_is_dead(tmp_
         assert "/runs/b" in store.read(CLAIM).decode()
 
 
-def test_the_claim_of_another_host_is_not_taken(store):
-    store.write(CLAIM, b"the run in /runs/a (process 1 on elsewhere)")
+@pytest.mark.parametrize("owner", ["the run in /runs/a", "the run in /runs/b"])  # a folder's name is its host's own
+def test_the_claim_of_another_host_is_not_taken_while_it_gives_signs_of_life(store, owner):
+    store.write(CLAIM, b"the run in /runs/a (process 1 on elsewhere), sign of life 3")
+    sign = b"the run in /runs/a (process 1 on elsewhere), sign of life 4"
+    threading.Timer(0.3, store.write, [CLAIM, sign]).start()
 
-    with pytest.raises(WrongUse, match=r"process 1 on elsewhere\); wait for it, or, if it is gone for good, remove"):
-        claim(store, "the run in /runs/b").__enter__()
-    with claim(store, "the run in /runs/a"):
-        pass
+    with pytest.raises(Busy, match=r"process 1 on elsewhere\): wait"):
+        claim(store, owner, patience=30).__enter__()
+
+    assert store.read(CLAIM) == sign
+
+
+def test_the_claim_of_another_host_is_taken_once_it_is_silent(store):
+    store.write(CLAIM, b"the run in /runs/a (process 1 on elsewhere), sign of life 3")
+
+    with claim(store, "the run in /runs/b", patience=0.3):
+        assert "/runs/b" in store.read(CLAIM).decode()
+
+
+def test_who_was_silent_and_lost_its_claim_is_told_so(store):
+    held = claim(store, "me", beat=0.05)
+    held.__enter__()
+    store.write(CLAIM, b"the run in /runs/b (process 1 on elsewhere), sign of life 0")
+    time.sleep(0.5)
+
+    with pytest.raises(Damaged, match=r"taken meanwhile by the run in /runs/b \(process 1 on elsewhere\)"):
+        held.__exit__(None, None, None)
+
+    assert store.has(CLAIM)
 
 
 def test_a_fingerprint_changes_with_any_file(store):

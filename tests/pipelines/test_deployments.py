@@ -69,7 +69,7 @@ def deployed(environment) -> Iterator[dict[str, str]]:
     """A server and a worker, with every deployment of prefect.yaml."""
     port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
     with running(["server", "start", "--host", "127.0.0.1", "--port", port], environment):
-        until(lambda: api(environment, "health") is True, 120)
+        until(lambda: api(environment, "health") is True, 300)
         prefect(environment, "work-pool", "create", "--type", "process", "local")
         prefect(environment, "--no-prompt", "deploy", "--all")
         with running(["worker", "start", "--pool", "local"], environment):
@@ -116,7 +116,7 @@ def test_every_flow_has_a_deployment_and_the_nightly_schedule_is_paused(deployed
     deployments = {found["name"]: found for found in api(deployed, "deployments/filter", {})}
 
     flows = {"nightly", "shards-only", "model", "generator", "shards", "rounds", "robust", "evaluation", "audit"}
-    flows |= {"uplift"}
+    flows |= {"uplift", "probe", "on-new-shards"}
     assert set(deployments) == flows
     assert [schedule["active"] for schedule in deployments["nightly"]["schedules"]] == [False]
 

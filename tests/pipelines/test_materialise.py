@@ -23,6 +23,7 @@ from pipelines.training.models.classifier import Classifier, ClassifierShape, lo
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of, margins_of_set
 from pipelines.training.pages.previews import read_previews
 from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file, scene_of
+from pipelines.training.probing import probe
 
 SHAPE = ClassifierShape(channels=1, height=8, width=8, classes=10, features=4)
 GAN = GanShape(channels=1, height=8, width=8, classes=10, latent=4, features=4, discriminator_features=8)
@@ -221,3 +222,58 @@ def test_a_class_that_is_refused_more_is_tried_more(run):
     thin = [label for label in tried if 4 * kept[label] < kept[easiest]]
     assert thin
     assert all(again[label] > again[easiest] for label in thin)
+
+
+def test_an_allotted_draft_tries_what_it_is_told_and_nothing_else(run):
+    allotted = {"mixup": [3, 0, 7, 0, 0, 0, 0, 0, 0, 0], "shift": [0, 300, 0, 0, 0, 0, 0, 0, 0, 1]}
+
+    record = build_draft(request(run, allotted=allotted, attempts=311))
+
+    rows = read_manifest(drafts(run), [record.manifest]).to_pylist()
+    assert Counter((row["search"], row["label"]) for row in rows) == {
+        (search, label): n for search, counts in allotted.items() for label, n in enumerate(counts) if n
+    }
+
+
+def test_an_allotted_draft_is_the_same_bytes_again(run):
+    allotted = {"mixup": [2] * 10, "warps": [1] * 10}
+    build_draft(request(run, allotted=allotted, attempts=30))
+    before = digests(run)
+
+    build_draft(request(run, allotted=allotted, attempts=30))
+
+    assert digests(run) == before
+
+
+def test_a_probe_counts_every_search_and_class_and_what_they_cost(run):
+    ticks = iter(range(1000))
+
+    found = probe(request(run, set_name="probe", checks={"margin_band": 0.3}), 105, lambda: float(next(ticks)))
+
+    manifest = read_manifest(Store(str(run / "drafts/probe")), ["train-000000.parquet"]).to_pylist()
+    assert set(found["searches"]) == set(SearchOptions().mix)
+    for search, row in found["searches"].items():
+        mine = [one for one in manifest if one["search"] == search]
+        assert row["tried"] == [11] * 10
+        assert sum(row["kept"]) == sum(one["accepted"] for one in mine)
+        assert row["seconds"] == pytest.approx(1 / 110 + 1 / 440)  # one batch each, and the writing of all four
+    assert (found["setup"], found["spent"]) == (1, 6)
+    assert (found["balance"], found["shares"]) == ("even", [0.1] * 10)
+
+
+def test_a_probe_says_what_the_balance_asks_for(run):
+    found = probe(request(run, set_name="probe", balance="fill"), 100)
+
+    assert found["balance"] == "fill"
+    assert found["have"] == [10.0] * 10
+
+
+def test_a_probe_draws_what_no_draft_draws(run):
+    build_draft(request(run))
+    before = digests(run)
+
+    probe(request(run, set_name="probe"), 100)
+    build_draft(request(run))
+
+    assert digests(run) == before
+    assert sha256_of(run / "drafts/probe/train-000000.tar") not in before.values()

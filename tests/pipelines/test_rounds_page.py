@@ -30,6 +30,7 @@ FIGURES = {
     ),
     "bands": {"perturb": [{"to": "inf", "attempted": 4, "kept": 2}]},
     "thresholds": {},
+    "budget": None,
     "mixes": {},
     "stages": [],
     "shards": {"digest": "cd" * 32, "url": "shards"},

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Literal
 
-import generators.attacks
-from data.plugins import plugin_names
+from data.plugins import names_of
 from pipelines.training.models.descriptions import Names, Numbers
 
 FULL_OF = 0.3
@@ -51,7 +50,7 @@ class AuditOptions:
                 raise ValueError(f"audit.{name} must be >= 0 and finite, got {getattr(self, name)}")
         if not all(0 < factor <= 10 for factor in self.factors):
             raise ValueError(f"audit.factors must lie in ]0, 10], got {list(self.factors)}")
-        known = plugin_names(generators.attacks)
+        known = names_of("generators.attacks")
         if not self.attacks or set(self.attacks) - set(known):
             raise ValueError(f"audit.attacks must name some of {', '.join(known)}, got {list(self.attacks)}")
 

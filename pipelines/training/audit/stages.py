@@ -12,8 +12,9 @@ from pipelines.recipes import Recipe
 from pipelines.training.audit import attacking, latent
 from pipelines.training.audit.attacking import Task
 from pipelines.training.audit.options import AuditOptions
-from pipelines.training.models.brought import is_brought
-from pipelines.training.participants import GENERATOR, MODEL, taken
+from pipelines.training.models.locating import is_brought
+from pipelines.training.participants import taken
+from pipelines.training.places import GENERATOR, MODEL
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 

@@ -23,7 +23,7 @@ from pipelines.training.audit.latent import read_drawn
 from pipelines.training.audit.norms import Finds, norm_figures
 from pipelines.training.audit.pictures import Found, breaks_of
 from pipelines.training.audit.rows import read_rows
-from pipelines.training.models.brought import is_brought
+from pipelines.training.models.locating import is_brought
 from pipelines.training.participants import taken
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +14,12 @@ from data.errors import WrongUse
 from data.files import digest_of
 from data.records import Batch
 from data.sources import Part, SourceOptions
-from generators.balls import Ball, Norm
+from generators.balls import Ball
 from generators.margins import Model
 from generators.masking import check_masking
 from pipelines.training.evaluation import suite
 from pipelines.training.evaluation.corrupted import accuracy_by_corruption, right_when_corrupted
+from pipelines.training.evaluation.options import EvaluationOptions as EvaluationOptions
 from pipelines.training.evaluation.referee import reference_autoattack
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import load_classifier
@@ -28,28 +28,6 @@ from pipelines.training.progress import report
 
 MASKING_SAMPLES = 200
 """Samples that the masking checks look at, at most."""
-
-
-@dataclass(frozen=True)
-class EvaluationOptions:
-    """What the arms of the comparison are measured by."""
-
-    attacks: Literal["standard", "fast"] = "standard"
-    """AutoAttack, PGD with restarts and transfer; or AutoAttack's first two attacks alone."""
-    epsilon: float = 0.12
-    norm: Norm = "linf"
-    samples: int = 400
-    """Test samples at most; the paired interval says what so many can show."""
-    part: Literal["test", "validation"] = "test"
-    """Tuning happens on the validation part; figures come from the test part."""
-    reference: bool = False
-    """Let the reference AutoAttack (package pyautoattack) attack what still stands, too."""
-
-    def __post_init__(self) -> None:
-        if not self.epsilon > 0:
-            raise ValueError(f"evaluation.epsilon must be > 0, got {self.epsilon}")
-        if not self.samples >= 1:
-            raise ValueError(f"evaluation.samples must be >= 1, got {self.samples}")
 
 
 @dataclass(frozen=True)

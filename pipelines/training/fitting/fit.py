@@ -4,7 +4,7 @@ Weight averaging: Gowal et al. 2020, arXiv:2010.03593, table 5.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -18,8 +18,9 @@ from generators.attacks import Attack
 from generators.balls import Ball
 from pipelines.training.fitting.cost import count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
+from pipelines.training.fitting.options import FitOptions as FitOptions
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
-from pipelines.training.fitting.watch import WatchOptions, look
+from pipelines.training.fitting.watch import look
 from pipelines.training.models.classifier import Classifier, ClassifierShape
 from pipelines.training.progress import report
 
@@ -28,63 +29,6 @@ Batches = Callable[[int], tuple[Tensor, Tensor]]
 
 CHECKPOINT_EVERY = 200
 """Steps."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How a classifier is trained: the model to harden, each judge and every arm of the comparison."""
-
-    objective: str = "madry"
-    """A file of pipelines/training/fitting/objectives; docs/training.md says which when."""
-    attack: str = "pgd"
-    """A file of generators/attacks, for the objectives that take any."""
-    steps: int = 1000
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-    """Peak of a one-cycle schedule, AdamW."""
-    weight_decay: float = 5e-4
-    averaging: float = 0.995
-    """Decay of the averaged weights, which are the ones kept."""
-    features: int = 16
-    """Channels of the first layer."""
-    synthetic_share: float = 0.7
-    """Of each batch, when there are shards to train on; the rest is real."""
-    weight: float = 0.0
-    """Of the objective's adversarial part: lambda of mixed and mart, beta of trades; 0 for the objective's own."""
-    replays: int = 4
-    """Steps in a row that `free` spends on one batch."""
-    smoothing: float = 0.0
-    """Share of each label that is spread over all classes; flatters cross-entropy attacks, see docs/training.md."""
-    device: str = "cpu"
-    """What torch trains on, as cuda or cuda:1; the classifier comes back on the CPU."""
-    ball: Ball = field(default_factory=Ball)
-    """The attack inside training; zero steps train plainly."""
-    ramp: float = 0.0
-    """Share of the steps over which the ball grows from nothing; without it some first weights never start to learn."""
-    watch: WatchOptions = field(default_factory=WatchOptions)
-    """Keeps the weights of the best step instead of the last."""
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "features", "replays"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
-        for name in ("averaging", "synthetic_share", "smoothing", "ramp"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
-        if not self.weight >= 0:
-            raise ValueError(f"weight must be >= 0, got {self.weight}")
-        _must_be_a_device(self.device)
-        plugin(pipelines.training.fitting.objectives, self.objective)
-        plugin(generators.attacks, self.attack)
-
-
-def _must_be_a_device(name: str) -> None:
-    try:
-        torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"device must be what torch calls one, got {name!r}") from error
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Rice et al. 2020, arXiv:2002.11569: robust accuracy of held-out samples falls ag
 keeping the best weights regains most of what newer methods claim.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -15,30 +15,7 @@ from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
-
-
-@dataclass(frozen=True)
-class WatchOptions:
-    """How often a training is looked at, and how hard."""
-
-    every: int = 0
-    """Steps between looks, after each of which the best averaged weights are kept; 0 keeps the last ones."""
-    attack: str = "pgd"
-    """A file of generators/attacks; one that climbs a margin is not flattered by soft labels."""
-    steps: int = 10
-    """Of the attack."""
-    samples: int = 300
-    """Validation samples at most."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("every", 0), ("steps", 1), ("samples", 1)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"watch.{name} must be >= {least}, got {getattr(self, name)}")
-        plugin(generators.attacks, self.attack)
-
-    def due(self, step: int, steps: int) -> bool:
-        """Whether to look after `step` of `steps` steps; after the last one always, unless never."""
-        return self.every > 0 and (step % self.every == 0 or step == steps)
+from pipelines.training.fitting.options import WatchOptions
 
 
 def look(model: nn.Module, held_out: Batch, ball: Ball, options: WatchOptions) -> float:

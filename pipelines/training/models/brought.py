@@ -13,16 +13,10 @@ from data.files import canonical_json, read_json, write_together
 from data.intake import Summary
 from data.records import Batch
 from generators.margins import Model, margins_of
-from pipelines.training.models.opening import BroughtModel, ModelOptions, description_of, open_model
+from pipelines.training.models.locating import FOLDER, OPTIONS, SIDECAR, ModelOptions, copy_of, description_of
+from pipelines.training.models.opening import BroughtModel, open_model
 
-FOLDER = "brought"
-OPTIONS, SIDECAR = f"{FOLDER}/options.json", f"{FOLDER}/model.json"
 AT_ONCE = 256
-
-
-def files_of(options: ModelOptions) -> list[str]:
-    """The files of a brought model within the run."""
-    return [_copy_of(options), SIDECAR, OPTIONS]
 
 
 def bring(options: ModelOptions, run: Path, summary: Summary) -> BroughtModel:
@@ -33,19 +27,14 @@ def bring(options: ModelOptions, run: Path, summary: Summary) -> BroughtModel:
         Damaged: its file cannot be read, or could run code.
     """
     model = open_model(options, summary.shape, summary.class_names)
-    program = (options.path, _copy_of(options)) if options.weights else (_copy_of(options), "")
+    program = (options.path, copy_of(options)) if options.weights else (copy_of(options), "")
     content = {
-        _copy_of(options): options.file.read_bytes(),
+        copy_of(options): options.file.read_bytes(),
         SIDECAR: canonical_json(asdict(description_of(options))),
         OPTIONS: canonical_json(dict(zip(("path", "weights"), program, strict=True))),
     }
     write_together({run / name: written for name, written in content.items()})
     return model
-
-
-def is_brought(run: Path) -> bool:
-    """Whether the run's model was brought to it."""
-    return (run / OPTIONS).is_file()
 
 
 def forget(run: Path) -> None:
@@ -98,7 +87,3 @@ def measured_told(measured: Mapping[str, Any]) -> str:
         f"{100 * measured['clean']:.1f} %. The arms are small classifiers trained here, not your model: the "
         "shards were aimed at yours, and whether they harden it shows when you train it on them."
     )
-
-
-def _copy_of(options: ModelOptions) -> str:
-    return f"{FOLDER}/model{options.file.suffix}"

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch.export.pt2_archive import PT2ArchiveWriter
 from torch.fx import GraphModule
 
 from data.errors import Damaged, WrongUse
@@ -53,6 +52,8 @@ def load_exported(path: Path) -> GraphModule:
 
 def _rewritten(path: Path) -> io.BytesIO:
     """The archive with its plain data and nothing else."""
+    from torch.export.pt2_archive import PT2ArchiveWriter  # with torch's compiler, which most commands never need
+
     buffer = io.BytesIO()
     try:
         with zipfile.ZipFile(path) as found, PT2ArchiveWriter(buffer) as safe:

@@ -11,7 +11,7 @@ from data.manifest import count, read_manifest
 from data.reading import read_samples
 from data.store import Store
 from pipelines.training.models.classifier import load_classifier
-from pipelines.training.participants import EXAMINER
+from pipelines.training.places import EXAMINER
 
 BANDS = (0.25, 1.0, 3.0, 10.0, float("inf"))
 """Upper ends of the bands that |margin| is counted in, in logits."""

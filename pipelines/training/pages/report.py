@@ -11,14 +11,14 @@ from data.store import Store
 from pipelines.recipes import Recipe
 from pipelines.training import trials
 from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
+from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS, preview_file
 from pipelines.training.evaluation import uplift
 from pipelines.training.evaluation.statistics import difference, mcnemar
-from pipelines.training.materialise import AUTO, preview_file
 from pipelines.training.models.brought import measured_told, opinion_told
 from pipelines.training.pages import page
+from pipelines.training.pages.bought import bought
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
-from pipelines.training.planted import THRESHOLDS
 from pipelines.training.rounds import figures as of_rounds
 from pipelines.training.rounds import stages as rounds
 
@@ -60,6 +60,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
         "candidates": kept.facts["candidates"],
         "bands": kept.facts["bands"],
         "thresholds": kept.facts["thresholds"],
+        "budget": bought(recipe, run),
         "judges": [run.record(f"judge-{fold}").facts for fold in range(recipe.judges.folds)],
         "kept_labels": {name: kept.facts[name] for name in ("agreement", "agreement_by_search")},
         "shards": {"url": set_url(recipe, run.folder, SHARDS), "digest": kept.facts["digest"]},
@@ -96,6 +97,7 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
     controls = [arm.folder for arm in ARMS.values() if arm.search]
     pairs = [f"{arm}-{seed}" for arm in ARMS for seed in range(recipe.seed, recipe.seed + seeds)]
     chosen = [THRESHOLDS] if AUTO in recipe.checks.values() else []
+    chosen += [PROBE] if recipe.budget.given else []
     kinds = {
         "train_model": ["source", "model"],
         "train_generator": ["generator", "examiner", "fidelity", *(f"judge-{fold}" for fold in folds)],

@@ -18,6 +18,7 @@ from pipelines import recipes
 from pipelines.training.arms import ARMS, OURS, SHARDS
 from pipelines.training.evaluation.statistics import spread
 from pipelines.training.models.brought import opinion_told
+from pipelines.training.pages.bought import bought
 from pipelines.training.pages.funnel import funnel_of
 
 
@@ -29,7 +30,7 @@ def show_report(path: Path) -> None:
         console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
     console.print(_stages(figures["stages"]))
     console.print(candidates_table(figures["candidates"]))
-    for line in thresholds_told(figures):
+    for line in [*thresholds_told(figures), *([figures["budget"]["said"]] if figures["budget"] else [])]:
         console.print(line, highlight=False)
     console.print(_labels(figures["kept_labels"]["agreement"], figures["fidelity"]))
     if figures["mixes"]:
@@ -54,7 +55,7 @@ def show_doubts(console: Console, arms: Mapping[str, Any]) -> None:
             console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
 
 
-def show_build(run: Run, url: str) -> None:
+def show_build(recipe: recipes.Recipe, run: Run, url: str) -> None:
     """The summary of a finished build."""
     console = _console()
     found = read_index(Store(url))
@@ -64,6 +65,8 @@ def show_build(run: Run, url: str) -> None:
     console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
     for line in thresholds_told(run.record(SHARDS).facts):
         console.print(line, highlight=False)
+    if spent := bought(recipe, run):
+        console.print(spent["said"], highlight=False)
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
 

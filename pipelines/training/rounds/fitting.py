@@ -21,24 +21,7 @@ from pipelines.training.fitting.underway import begin
 from pipelines.training.models.classifier import load_classifier, save_classifier
 from pipelines.training.participants import real_pool, shape_of
 from pipelines.training.rounds.archive import Archive, weighed
-
-ROUNDS = "rounds"
-"""Folder of the rounds' sets within the run; a round's own has its number, from 1."""
-
-
-def set_folder(number: int) -> str:
-    """A round's shard set, within the run."""
-    return f"{ROUNDS}/{number}"
-
-
-def model_file(number: int) -> str:
-    """The model after a round, within the run; number 0 is the one that round 1 attacks."""
-    return f"round-model-{number}.safetensors"
-
-
-def raw_file(number: int) -> str:
-    """The same before averaging: what the next round's training goes on from."""
-    return f"round-raw-{number}.safetensors"
+from pipelines.training.rounds.places import model_file, raw_file, set_folder
 
 
 def fit_first(recipe: Recipe, run: Path) -> dict[str, object]:

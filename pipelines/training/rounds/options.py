@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-from generators.balls import Ball
-from generators.search import SearchOptions
-from pipelines.training.fitting.fit import FitOptions
-from pipelines.training.materialise import known_plugins
+from generators.options import Ball, SearchOptions
+from pipelines.training.drafting import known_plugins
+from pipelines.training.fitting.options import FitOptions
 
 
 def _found_best() -> SearchOptions:

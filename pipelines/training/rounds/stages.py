@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from data.runs import Facts, Run, StageRecord
 from pipelines.recipes import Recipe
 from pipelines.training import sets
+from pipelines.training.late import Late
 from pipelines.training.processes import in_worker
-from pipelines.training.rounds import fitting
 from pipelines.training.rounds.archive import has_stalled
-from pipelines.training.rounds.fitting import model_file, raw_file, set_folder
+from pipelines.training.rounds.places import model_file, raw_file, set_folder
 from pipelines.training.sets import SetOptions
 from pipelines.training.stages import accuracy_of, depends_on, made_by
+
+if TYPE_CHECKING:
+    from pipelines.training.rounds import fitting
+else:  # torch is for those who work, see pipelines/training/late.py
+    fitting = Late("pipelines.training.rounds.fitting")
 
 IN_LOOP, PLAIN = "rounds-in-loop", "rounds-plain"
 """Stages of the trainings that rounds are compared with: the attack in the trainer's loop, and no attack anywhere."""
@@ -41,7 +46,7 @@ def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
         round=number,
     )
     sets.draft(recipe, run, options, number)
-    sets.shard(recipe, run, options, 0)
+    sets.shard(recipe, run, options, 0, sets.drafts_of(run, options))
     return sets.index(recipe, run, options)
 
 

@@ -1,0 +1,24 @@
+"""How a run is carried out; none of it changes a byte of what the run makes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Runner = Literal["processes", "dask"]
+
+
+@dataclass(frozen=True)
+class OperationOptions:
+    """How long a run may take, and whose processors do its work."""
+
+    hours: float = 24.0
+    """A run that takes longer is stopped and fails; what it finished is kept, and the next run goes on from there."""
+    runner: Runner = "processes"
+    """Who does the heavy work: `processes` of this machine, or the workers of a Dask cluster."""
+    cluster: str = ""
+    """Address of the Dask scheduler, as `tcp://host:8786`; empty starts workers on this machine."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.hours < float("inf"):
+            raise ValueError(f"operations.hours must be > 0 and finite, got {self.hours}")
+        if self.cluster and self.runner == "processes":
+            raise ValueError(f"operations.cluster {self.cluster} needs operations.runner dask")
