@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from data.errors import Damaged
+from data.errors import Damaged, WrongUse
 from data.intake import take_in
 from data.loader import MixedBatches, Pool, read_pool
 from data.sources import source_of
@@ -33,8 +33,15 @@ CHECKPOINT_EVERY = 200
 
 
 def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
-    """Take the run's source in."""
+    """Take the run's source in.
+
+    Raises:
+        WrongUse: it holds no images, and these stages train on nothing else.
+    """
     source = source_of(recipe.source)
+    if source.modality != "image":
+        held = " and ".join(source.sides) or source.modality
+        raise WrongUse(f"source {recipe.source.name} holds {held}, and runs train on images so far: docs/modalities.md")
     # How many there are is known at the end.
     summary = take_in(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
     report("source", summary.read, summary.read)
