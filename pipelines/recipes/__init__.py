@@ -64,6 +64,11 @@ class Recipe:
                 f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
                 "trainer on `hardshard build --model`, export it, and build again"
             )
+        if not self.judges.calibrate and self.shards.softness != 1:
+            raise ValueError(
+                "shards.softness undoes what calibration does: where judges.calibrate is false it must be 1, "
+                f"got {self.shards.softness:g}"
+            )
         known_plugins(self.search, self.checks)
         if self.search.mix.get("translate") or self.search.parents == "translated":
             raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
