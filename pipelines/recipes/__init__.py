@@ -21,6 +21,7 @@ from pipelines.training.audit.options import AuditOptions
 from pipelines.training.budget import BudgetOptions
 from pipelines.training.drafting import ShardOptions, Threshold, default_checks, known_plugins
 from pipelines.training.evaluation.options import EvaluationOptions
+from pipelines.training.events.options import EventOptions
 from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.locating import ModelOptions
@@ -53,10 +54,19 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    events: EventOptions = field(default_factory=EventOptions)
+    """Of a source of pairs, where rounds are all that there is: docs/modalities.md."""
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
     def __post_init__(self) -> None:
+        if (self.source.name == "paired") != bool(self.events.epsilon):
+            raise ValueError(
+                f"source {self.source.name} and events.epsilon {self.events.epsilon}: pairs need a radius for each "
+                "modality, and no other source takes one"
+            )
+        if self.events.epsilon and (self.rounds.checks or self.model.path):
+            raise ValueError("events are checked by events.judged and events.seen, and their model is trained here")
         if self.rounds.count and self.model.path:
             raise ValueError(
                 f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
@@ -65,6 +75,8 @@ class Recipe:
         known_plugins(self.search, self.checks)
 
 
+OPEN = ("mix", "checks", "quotas", "epsilon", "reach", "shift")
+"""Options that may gain an entry; of any other a field must be there already."""
 DEFAULT = Recipe()
 DEFAULT_RUN = Path("runs/digits")
 
@@ -124,8 +136,15 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix, the checks and the quotas may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["quotas"])
+    # A mix, the checks, the quotas, radii and shifts may gain an entry; anything else must be there already.
+    unknown = name not in place and folders[-1:] not in (
+        ["mix"],
+        ["checks"],
+        ["quotas"],
+        ["epsilon"],
+        ["reach"],
+        ["shift"],
+    )
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value
