@@ -1,50 +1,41 @@
 """Cross-modal adversarial augmentation: events with one modality attacked, and what judges of each modality say."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from data.forms import Form
 from data.modalities import modality
 from data.records import Batch, Candidates, Verdict
-from generators.along import Fused, along, attack_along
+from generators.along import Along, attack_along
 from generators.attacks import Attack
 from generators.augmentation import delay, shift
 from generators.balls import Ball
 from generators.margins import Model, margins_of
 
-Hold = Callable[[Mapping[str, Tensor], str], Mapping[str, Tensor]]
-"""Inputs, and the modality that an attack moves -> inputs that a model answers alike, but faster."""
 
-
-def attack_one(
-    fused: Fused, batch: Batch, name: str, form: Form, attack: Attack, ball: Ball, rng: torch.Generator, hold: Hold
-) -> Candidates:
+def attack_one(way: Along, batch: Batch, attack: Attack, ball: Ball, rng: torch.Generator) -> Candidates:
     """Attack one modality of every event, its companions bit by bit as they were.
 
     Args:
-        fused: the model under attack: modality -> x (N, ...) -> logits (N, K).
+        way: the model under attack as a model of that modality, see `along`; it may hold more of the events than their
+            inputs, to answer the same faster.
         batch: real events.
-        name: the modality.
-        form: of that modality, for its unit.
-        ball: radius and step size in that unit.
-        hold: prepares the inputs for many questions.
+        ball: radius and step size in the modality's unit.
 
     Returns:
         Candidates of search `adversarial_<name>`, as a reader will see them: rounded as they are kept, before the
         margin is taken.
     """
-    kind = modality(name)
-    way = along(fused, hold(batch.inputs, name), name, form)
-    moved = attack_along(attack, way, batch.labels, ball, rng)[name]
-    kept = {**batch.inputs, name: kind.floats(kind.rest(moved))}
+    kind = modality(way.name)
+    x_adv = attack_along(attack, way, batch.labels, ball, rng)[way.name]
+    kept = {**batch.inputs, way.name: kind.floats(kind.rest(x_adv))}
     with torch.no_grad():
-        before, after = (margins_of(fused(x), batch.labels) for x in (batch.inputs, kept))
+        before, after = (margins_of(way.fused(x), batch.labels) for x in (batch.inputs, kept))
     parents = tuple((key,) for key in batch.keys)
     made = Batch(batch.keys, kept, batch.labels)
-    return Candidates(made, f"adversarial_{name}", parents, batch.inputs, before, after)
+    return Candidates(made, f"adversarial_{way.name}", parents, batch.inputs, before, after)
 
 
 def moved(x: Mapping[str, Tensor], most: Mapping[str, int], rng: torch.Generator) -> dict[str, Tensor]:

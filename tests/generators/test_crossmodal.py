@@ -5,7 +5,7 @@ import torch
 
 from data.forms import Form
 from data.records import Batch
-from generators.along import Together
+from generators.along import Together, along
 from generators.attacks.pgd import pgd
 from generators.balls import Ball
 from generators.crossmodal import Bench, Hearing, attack_one, fold_of, hear, moved
@@ -31,7 +31,7 @@ def events(*pixels: float) -> Batch:
 def test_one_modality_goes_to_its_worst_point_and_the_other_stays(name, end):
     real, ball = events(0.5), Ball(0.25, steps=8, step_size=0.1, random_start=False)
 
-    made = attack_one(fused, real, name, FORMS[name], pgd, ball, torch.Generator(), lambda x, _: x)
+    made = attack_one(along(fused, real.inputs, name, FORMS[name]), real, pgd, ball, torch.Generator())
 
     (other,) = set(FORMS) - {name}
     assert torch.allclose(made.batch.inputs[name], torch.tensor(end), atol=0.5 / 255)
@@ -94,7 +94,7 @@ def test_what_nobody_moved_must_be_seen_as_the_label_more_surely_than_what_was_m
 
 def test_judges_hear_their_own_modality_and_who_was_touched_is_seen():
     real, ball = events(0.5), Ball(0.25, steps=4, step_size=0.1)
-    made = attack_one(fused, real, "features", FORMS["features"], pgd, ball, torch.Generator(), lambda x, _: x)
+    made = attack_one(along(fused, real.inputs, "features", FORMS["features"]), real, pgd, ball, torch.Generator())
     benches = {"image": Bench([lambda x: x.flatten(1).repeat(1, 2)]), "features": Bench([lambda x: x[:, 0] * 0])}
 
     heard = hear(benches, made, {"image": ["00"], "features": ["00"]})

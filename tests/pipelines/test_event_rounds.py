@@ -114,6 +114,15 @@ def test_each_sample_of_a_round_has_one_modality_moved_and_the_other_bit_by_bit_
             assert companion.numpy().tobytes() in known[other]
 
 
+def test_events_are_moved_before_they_are_attacked(recipe, tmp_path):
+    run = gone_through(changed({"events.shift.features": "2", "rounds.count": "1"}, recipe), tmp_path / "run")
+
+    pictures = [s for s in read_samples(Store(str(run.path("rounds/1")))) if s.moved["image"]]
+    later = [int((sample.inputs["features"] == 0).all(1).sum()) for sample in pictures]
+    assert set(later) == {0, 1, 2}
+    assert all(sample.moved["features"] == 0 for sample in pictures)
+
+
 def test_a_set_of_events_is_whole_and_names_the_model_it_was_made_against_and_the_judges(recipe, tmp_path):
     run = gone_through(recipe, tmp_path / "run")
 
@@ -160,7 +169,9 @@ def test_a_judge_is_asked_about_members_it_has_not_seen(recipe, tmp_path):
         assert torch.allclose(
             said[row], own({"features": side.inputs["features"][row : row + 1]}).softmax(1)[0], atol=1e-6
         )
-    assert run.record("judge-features-0").facts["right_on_unseen"] > 0.5
+    unseen = torch.tensor([int(key[:8], 16) % 2 == 0 for key in side.keys])
+    right = (said[unseen].argmax(1) == side.labels[unseen]).float().mean().item()
+    assert run.record("judge-features-0").facts["right_on_unseen"] == pytest.approx(right)
 
 
 def test_a_sample_is_kept_when_the_judges_of_its_untouched_modality_give_its_label_enough(recipe, tmp_path):

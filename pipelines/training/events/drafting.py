@@ -13,8 +13,9 @@ from data.drafts import Judged, write_draft
 from data.forms import Form
 from data.plugins import plugin
 from data.records import Batch
+from generators.along import along
 from generators.attacks import Attack
-from generators.crossmodal import Bench, attack_one, hear
+from generators.crossmodal import Bench, attack_one, hear, moved
 from pipelines.recipes import Recipe
 from pipelines.training.drafting import DRAFTS, SPLIT
 from pipelines.training.events.fitting import ball_of
@@ -67,11 +68,12 @@ def _judged(recipe: Recipe, held: Cast, set_name: str, rng: torch.Generator) -> 
     order = torch.randperm(len(held.real), generator=rng)
     for at, name in enumerate(options.modalities):
         chosen = order[torch.arange(at * each, (at + 1) * each) % len(order)]
+        ball = ball_of(options, name, search.steps)
         for rows in torch.split(chosen, AT_ONCE):
-            ball = ball_of(options, name, search.steps)
-            made = attack_one(
-                held.model, held.real.rows(rows), name, held.forms[name], attack, ball, rng, held.model.holding
-            )
+            real = held.real.rows(rows)
+            some = Batch(real.keys, moved(real.inputs, options.shift, rng), real.labels)
+            way = along(held.model, held.model.holding(some.inputs, name), name, held.forms[name])
+            made = attack_one(way, some, attack, ball, rng)
             members = {other: [keys[row] for row in rows.tolist()] for other, keys in held.members.items()}
             heard = hear(held.benches, made, members)
             verdict = heard.verdict(made.batch.labels, options.judged, options.seen)
