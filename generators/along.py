@@ -118,6 +118,52 @@ def attack_along(
     return {**way.inputs, way.name: torch.where(moved == start, x, way.x_of(moved, x))}
 
 
+@dataclass(frozen=True)
+class Together:
+    """A fused model as a model of several modalities at once: each row's balls as one cube, float (M, D) in [0, 1].
+
+    The middle of the cube is the start and its sides are the balls', so that a radius of 0.5 in it is all of them.
+
+    Attributes:
+        fused, inputs, places: as of `Along`.
+        forms: modality -> its form, of those that are moved.
+        epsilon: modality -> L-inf radius in its own units.
+    """
+
+    fused: Fused
+    inputs: Mapping[str, Tensor]
+    forms: Mapping[str, Form]
+    epsilon: Mapping[str, float]
+    places: Tensor | None = None
+
+    def at(self, places: Tensor | None) -> "Together":
+        """The same for other rows of the batch, int64 (M,)."""
+        return replace(self, places=places)
+
+    @property
+    def cube(self) -> Tensor:
+        """The starts: the middle of the cube, float (N, D)."""
+        sizes = [self.inputs[name][0].numel() for name in self.forms]
+        first = next(iter(self.inputs.values()))
+        return torch.full((len(first), sum(sizes)), 0.5, device=first.device)
+
+    def __call__(self, cube: Tensor) -> Tensor:
+        """Points of the cube, float (M, D) in [0, 1] -> logits (M, K)."""
+        return self.fused(self.x_of(cube))
+
+    def x_of(self, cube: Tensor) -> dict[str, Tensor]:
+        """Points of the cube, float (M, D), as x of every modality, (M, ...)."""
+        rows = {name: x if self.places is None else x[self.places] for name, x in self.inputs.items()}
+        parts = torch.split(cube, [rows[name][0].numel() for name in self.forms], 1)
+        return rows | {name: self._one(name, rows[name], part) for name, part in zip(self.forms, parts, strict=True)}
+
+    def _one(self, name: str, start: Tensor, part: Tensor) -> Tensor:
+        kind, unit = modality(name), torch.tensor(self.forms[name].unit or 1.0, device=part.device)
+        delta = (2 * part.view_as(start) - 1) * self.epsilon[name] * unit
+        heard = (start != 0).any(-1, keepdim=True) if not math.isfinite(kind.low) else 1.0
+        return (start + heard * delta).clamp(kind.low, kind.high)
+
+
 def seen_by(model: Model, places: Tensor | None) -> Model:
     """The model for these rows of a batch alone, int64 (M,) or None for all; most models are the same for any."""
-    return model.at(places) if isinstance(model, Along) else model
+    return model.at(places) if isinstance(model, Along | Together) else model

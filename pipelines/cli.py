@@ -178,10 +178,13 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
     from pipelines.augment import augment, build
     from pipelines.training.arms import SHARDS, set_url
     from pipelines.training.audit.terminal import show_audit
+    from pipelines.training.events import pages as of_pairs
     from pipelines.training.models.locating import must_exist
     from pipelines.training.pages import terminal
     from pipelines.uplift import uplift
 
+    if recipe.events.epsilon and known.command in ("uplift", "audit"):
+        raise WrongUse(f"hardshard {known.command} is for images; of pairs there are run, build and plan")
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     if known.command == "adapt":
         source_of(recipe.adapt.target)
@@ -191,13 +194,16 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         terminal.show_adaptation(adapt(recipe, folder))
     elif known.command == "build":
         build(recipe, folder)
-        terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
+        if recipe.events.epsilon:
+            of_pairs.show_build(recipe, Run(folder))
+        else:
+            terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":
         show_audit(audit(recipe, folder))
     elif known.command == "uplift":
         terminal.show_report(uplift(recipe, folder, known.seeds))
     else:
-        terminal.show_report(augment(recipe, folder, known.seeds))
+        (of_pairs if recipe.events.epsilon else terminal).show_report(augment(recipe, folder, known.seeds))
     return 0
 
 

@@ -22,6 +22,7 @@ from pipelines.training.audit.options import AuditOptions
 from pipelines.training.budget import BudgetOptions
 from pipelines.training.drafting import ShardOptions, Threshold, default_checks, known_plugins
 from pipelines.training.evaluation.options import EvaluationOptions
+from pipelines.training.events.options import EventOptions
 from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.locating import ModelOptions
@@ -55,10 +56,19 @@ class Recipe:
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
     adapt: AdaptOptions = field(default_factory=AdaptOptions)
+    events: EventOptions = field(default_factory=EventOptions)
+    """Of a source of pairs, where rounds are all that there is: docs/modalities.md."""
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
     def __post_init__(self) -> None:
+        if (self.source.name == "paired") != bool(self.events.epsilon):
+            raise ValueError(
+                f"source {self.source.name} and events.epsilon {self.events.epsilon}: pairs need a radius for each "
+                "modality, and no other source takes one"
+            )
+        if self.events.epsilon and (self.rounds.checks or self.model.path):
+            raise ValueError("events are checked by events.judged and events.seen, and their model is trained here")
         if self.rounds.count and self.model.path:
             raise ValueError(
                 f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
@@ -74,6 +84,8 @@ class Recipe:
             raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
 
 
+OPEN = ("mix", "checks", "pseudo_checks", "quotas", "epsilon", "reach", "shift")
+"""Options that may gain an entry; of any other a field must be there already."""
 DEFAULT = Recipe()
 DEFAULT_RUN = Path("runs/digits")
 
@@ -133,8 +145,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix, the checks and the quotas may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["pseudo_checks"], ["quotas"])
+    unknown = name not in place and not {*folders[-1:]} & {*OPEN}
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

@@ -15,6 +15,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.budget import Allocation, allocate
 from pipelines.training.drafting import AUTO, DRAFTS, PROBE, SPLIT, THRESHOLDS, DraftRequest, chosen_of, preview_file
+from pipelines.training.events.places import judge_stages
 from pipelines.training.late import Late
 from pipelines.training.places import ensemble_files
 from pipelines.training.processes import in_worker
@@ -191,7 +192,7 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
     depends = {**depends_on(recipe, run, "source"), "url": options.url}
-    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, ["examiner"])["inputs"]}
+    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, _examiner(recipe))["inputs"]}
     depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
@@ -210,6 +211,10 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     return run.stage(options.folder, depends, files, build)
 
 
+def _examiner(recipe: Recipe) -> list[str]:
+    return [] if recipe.events.epsilon else ["examiner"]  # events have none
+
+
 def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     """The whole set of a control arm."""
     options = control_set(recipe, run, arm)
@@ -220,6 +225,8 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
 
 def participants(recipe: Recipe, attacked: str = "") -> list[str]:
     """The stages whose networks take part in making a sample; `attacked` unless it is the run's own model."""
+    if recipe.events.epsilon:
+        return [attacked, *judge_stages(recipe.events.modalities, recipe.judges.folds)]
     return [attacked or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 
