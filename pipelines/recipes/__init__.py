@@ -116,6 +116,11 @@ def options_of(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield prefix + name, value
 
 
+def typed(value: object) -> str:
+    """An option's value as one types it on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _put(fields: dict[str, Any], path: str, value: object) -> None:
     *folders, name = path.split(".")
     place = fields

@@ -125,7 +125,9 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(tmp_path):
     _, err = stopped.communicate(timeout=300)
 
     assert stopped.returncode == 130
-    assert err.splitlines()[-1] == "hardshard: stopped; the same command goes on from here"
+    assert err.splitlines()[-1].startswith(
+        f"hardshard: stopped; go on from here with: hardshard build digits_quick --run {folder}"
+    )
     assert "Traceback" not in err
 
 
