@@ -51,6 +51,18 @@ def _of_prefect(does: str, *examples: str) -> Command:
 
 
 COMMANDS: Mapping[str, Command] = {
+    "init": Command(
+        "look at your data, guess a recipe for it, and write that down",
+        [
+            "hardshard init photos",
+            "hardshard init data.parquet --recipe mine.toml",
+            "hardshard init s3://bucket/tars --json",
+        ],
+        ("--recipe", "--json"),
+        what="data",
+        what_help="a folder, file or URL: images in a folder a class, Parquet, WebDataset tars, .npz, IDX",
+        more="It reads and writes nothing but the recipe, .toml, which any command takes in place of a preset.",
+    ),
     "run": _on_recipe(
         "the whole run: model, generator, judges, shards, comparison, report",
         [
@@ -132,6 +144,7 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 GROUPS: Mapping[str, Sequence[str]] = {
+    "begin": ("init",),
     "make hard samples": ("build", "run", "uplift", "plan", "recipes"),
     "look at a model": ("audit",),
     "look at shards": ("inspect", "verify", "repair"),

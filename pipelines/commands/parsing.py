@@ -23,6 +23,7 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "--to": {"choices": ("run", "build"), "default": "run", "help": "plan of which command (default: run)"},
     "--quick": {"action": "store_true", "help": "trust images' own CRC-32, unpack none"},
     "--grid": {"type": Path, "metavar": "PNG", "help": "draw the hardest samples of each class into this file"},
+    "--recipe": {"type": Path, "metavar": "FILE", "help": "the file to write (default: the data's name, .toml, here)"},
     "--debug": {"action": "store_true", "help": "show tracebacks and Prefect's log"},
 }
 """Every option that is not the recipe's, as argparse takes it."""

@@ -108,4 +108,4 @@ def _plan(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
 def _named(command: str, recipe: Recipe) -> str:
     """Name of the folder of a run: the recipe's; but an audit of a model that was brought touches no other run."""
     model = recipe.model.path
-    return f"audit-{Path(model).stem.replace(':', '-')}" if command == "audit" and model else recipe.name
+    return f"audit-{Path(model).stem.replace(':', '-')}" if command == "audit" and model else recipe.called

@@ -50,7 +50,7 @@ def commit_set(
     """Write manifests, what describes the set, and its index; in a worker process."""
     store = Store(options.url)
     summary = taken(run.folder).summary
-    about = About(recipe.name, summary.class_names, {"image": summary.shape})
+    about = About(recipe.called, summary.class_names, {"image": summary.shape})
     digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
     if attacked := options.attacked[1]:
         digests[attacked] = sha256_of(run.path(attacked))

@@ -28,12 +28,12 @@ def session(recipe: Recipe, folder: Path) -> Iterator[Run]:
     """
     folder = folder.absolute()
     if folder in _held:
-        yield open_run(folder, recipe.name)
+        yield open_run(folder, recipe.called)
         return
     operations = recipe.operations
     with hold(folder), cluster_of(operations) as cluster, workers(cores(), operations.hours, cluster):
         _held.add(folder)
         try:
-            yield open_run(folder, recipe.name)
+            yield open_run(folder, recipe.called)
         finally:
             _held.discard(folder)
