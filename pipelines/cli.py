@@ -26,6 +26,7 @@ WRONG_USE, FAILED, INTERRUPTED, UNREAD = 2, 1, 130, 141
 """Exit codes; the last two as shells have them for an interrupt and for output that nobody reads any more."""
 FAMILIES: Mapping[str, Sequence[str]] = {
     "beginning": ("init",),
+    "examining": ("doctor",),
     "running": ("run", "uplift", "build", "audit", "plan", "recipes"),
     "sets": ("inspect", "verify", "repair"),
     "serving": ("server", "deploy", "worker"),

@@ -63,6 +63,16 @@ COMMANDS: Mapping[str, Command] = {
         what_help="a folder, file or URL: images in a folder a class, Parquet, WebDataset tars, .npz, IDX",
         more="It reads and writes nothing but the recipe, .toml, which any command takes in place of a preset.",
     ),
+    "doctor": _on_recipe(
+        "what here would stop a run, and how to mend it; exit code 1 if anything would",
+        [
+            "hardshard doctor",
+            "hardshard doctor own --source.path photos",
+            "hardshard doctor digits --shards.url s3://bucket/hard --json",
+        ],
+        *("--run", "--model", "--runner", "--json"),
+        more="Looks at packages, device, cores, disk, data, model, store and Prefect, and changes nothing.",
+    ),
     "run": _on_recipe(
         "the whole run: model, generator, judges, shards, comparison, report",
         [
@@ -144,7 +154,7 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 GROUPS: Mapping[str, Sequence[str]] = {
-    "begin": ("init",),
+    "begin": ("init", "doctor"),
     "make hard samples": ("build", "run", "uplift", "plan", "recipes"),
     "look at a model": ("audit",),
     "look at shards": ("inspect", "verify", "repair"),
