@@ -71,7 +71,6 @@ def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     assert {stage["name"] for stage in figures["stages"]} >= {"train_model", "build_shards", "evaluate"}
     assert len(samples) == kept > 0
     assert "The generator's precision is" in said
-    assert "<svg" not in (folder / "report.html").read_text()  # pictures are data, nothing is fetched
     assert "http" not in (folder / "report.html").read_text().split("</head>")[1]
 
 
