@@ -5,7 +5,7 @@ state of a training is a dictionary of tensors, so that it can be put aside and 
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +15,13 @@ from generators.augmentation import augment
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import Discriminator, GanShape, Generator
 from generators.options import GanOptions as GanOptions
+
+Average = Callable[[Iterable[Tensor]], None]
+"""Replaces the gradients of a network's parameters by what all processes that train it have found together."""
+
+
+def alone(_: Iterable[Tensor]) -> None:
+    """The gradients of a training in one process: as they are."""
 
 
 @dataclass
@@ -28,6 +35,8 @@ class GanTraining:
     """Of the generator and of the discriminator."""
     rng: torch.Generator
     step: int = 0
+    average: Average = alone
+    """Between going back and stepping."""
 
 
 def begin(shape: GanShape, options: GanOptions, seed: int) -> GanTraining:
@@ -70,7 +79,7 @@ def _discriminator_step(training: GanTraining, x: Tensor, y: Tensor, options: Ga
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_fake, fake)
     loss = relativistic_loss(on_real, on_fake)
-    _update(training.optimisers[1], loss + options.penalty * penalty)
+    _update(training, training.optimisers[1], loss + options.penalty * penalty)
     return loss.item(), penalty.item()
 
 
@@ -78,7 +87,7 @@ def _generator_step(training: GanTraining, x: Tensor, y: Tensor, options: GanOpt
     real, fake = augment(x, training.rng), augment(_generate(training, y, options), training.rng)
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     loss = relativistic_loss(on_fake, on_real)
-    _update(training.optimisers[0], loss)
+    _update(training, training.optimisers[0], loss)
     return loss.item()
 
 
@@ -87,9 +96,10 @@ def _generate(training: GanTraining, y: Tensor, options: GanOptions) -> Tensor:
     return images
 
 
-def _update(optimiser: torch.optim.Adam, loss: Tensor) -> None:
+def _update(training: GanTraining, optimiser: torch.optim.Adam, loss: Tensor) -> None:
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    training.average(optimiser.param_groups[0]["params"])
     optimiser.step()
 
 
