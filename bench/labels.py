@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from bench.label_worlds import SEARCHES, World, calibrated, prepared
+from bench.label_worlds import BAND, SEARCHES, World, calibrated, prepared
 from data.records import Batch, Candidates
 from generators.checks import Evidence
 from generators.checks.agreement import agreement
@@ -168,7 +168,7 @@ def _of_candidates(world: World, score: Callable[[Tensor, Tensor], Tensor], thre
         right = seen.argmax(1) == y
         bands[name] = _bands(scores[right] >= threshold, margins[right])
         caught.append((scores < threshold)[~right & (seen.amax(1) >= SURE)])
-        inside = margins.abs() <= world.recipe.checks["margin_band"]
+        inside = margins.abs() <= BAND
         near.append((scores[inside], right[inside]))
     scores, right = (torch.cat(part) for part in zip(*near, strict=True))
     order = scores.argsort(descending=True)

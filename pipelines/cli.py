@@ -33,6 +33,8 @@ FAMILIES: Mapping[str, Sequence[str]] = {
     "completing": ("completion",),
 }
 """File of pipelines/commands -> the commands in it."""
+LOGS = ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL")
+"""Levels of Prefect's own logs; the last two are of its temporary server's end, and of events that no server takes."""
 LASTING = ("run", "uplift", "build", "audit", "adapt")
 """Commands whose work is kept in a run's folder."""
 
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parsed(given)
     _log_to_terminal()
     signal.signal(signal.SIGINT, lambda *_: _interrupt(asked, given))
-    for log in ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL"):  # the latter: of the temporary server's end
+    for log in LOGS:
         os.environ.setdefault(log, "INFO" if asked.words.debug else "CRITICAL")
     try:
         code = _command(asked.command)(asked)
