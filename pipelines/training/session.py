@@ -42,4 +42,4 @@ def session(recipe: Recipe, folder: Path) -> Iterator[Run]:
 
 def _opened(recipe: Recipe, folder: Path) -> Run:
     url = recipe.operations.exchange
-    return replace(open_run(folder, recipe.name), exchange=Exchange(url) if url else None)
+    return replace(open_run(folder, recipe.called), exchange=Exchange(url) if url else None)

@@ -23,6 +23,8 @@ def called(*arguments, cwd):
         (["run", "digits", "--seeds", "0"], "--seeds must be >= 1, got 0"),
         (["run", "digits", "--rounds", "-1"], "rounds.count must be >= 0, got -1"),
         (["uplift", "digits", "--uplift.shares", "0"], "uplift.shares must lie in ]0, 1], got [0.0]"),
+        (["adapt", "--adapt.rounds", "0"], "adapt.rounds must be >= 1, got 0"),
+        (["adapt", "--adapt.target.name", "idx"], "source.path is missing: idx needs a file or folder"),
         (["build", "digits", "--shards.quotas.7", "2"], "shards.quotas must be shares >= 0 that sum to at most 1"),
         (["plan", "digits", "--budget.minutes", "-1"], "budget.minutes must be >= 0 and finite, got -1"),
         (["plan", "digits", "--source.name", "idx", "--source.path", "/nowhere"], "source.path /nowhere holds no"),
@@ -70,8 +72,8 @@ def test_recipes_lists_presets_and_every_option(workplace):
     assert "--search.steps 40" in result.stdout
 
 
-def test_help_shows_examples(workplace):
+def test_help_lists_what_each_command_does(workplace):
     result = called("--help", cwd=workplace)
 
     assert result.returncode == 0
-    assert "hardshard run digits --seeds 5" in result.stdout
+    assert "would shards pay?" in result.stdout
