@@ -35,7 +35,6 @@ SERVERS = "10.77.0.1"
 """Address of the third host."""
 HOSTS = ("a", "b")
 IP = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin") or "ip"
-SMALL = replace(RECIPE, shards=replace(RECIPE.shards, parts=8, count=4, attempts=5000))
 
 
 def ip(*words: str) -> None:
@@ -116,18 +115,16 @@ def hosts(scratch: Path) -> Iterator[tuple[Site, list[Host]]]:
             site.stop()
 
 
-def recipe_of(seed: int) -> Recipe:
+def recipe_of(seed: int, parts: int, attempts: int) -> Recipe:
     """A recipe whose set and exchange lie on the store, apart from those of other seeds."""
-    shards = replace(SMALL.shards, url=f"s3://bucket/set-{seed}")
-    return replace(
-        SMALL, seed=seed, shards=shards, operations=OperationOptions(exchange=f"s3://bucket/exchange-{seed}")
-    )
+    shards = replace(RECIPE.shards, parts=parts, attempts=attempts, count=4, url=f"s3://bucket/set-{seed}")
+    operations = OperationOptions(exchange=f"s3://bucket/exchange-{seed}")
+    return replace(RECIPE, seed=seed, shards=shards, operations=operations)
 
 
-def begin(site: Site, host: Host, recipe: Recipe) -> str:
-    """Ask for a run; its id."""
-    given = {"recipe": asdict(recipe), "run": str(host.disk / f"run-{recipe.seed}"), "at_once": 2}
-    return site.run("on-many", given)
+def given(host: Host, recipe: Recipe, **more: int) -> dict[str, object]:
+    """Parameters of a run on a host's disk."""
+    return {"recipe": asdict(recipe), "run": str(host.disk / f"run-{recipe.seed}"), **more}
 
 
 def drafts_of(host: Host, run: str) -> list[int]:
@@ -163,7 +160,7 @@ def ranges_of(site: Site, recipe: Recipe) -> list[dict]:
 def together(site: Site, both: list[Host], recipe: Recipe, scratch: Path) -> dict[str, object]:
     """A run on both hosts."""
     began = time.monotonic()
-    ended = site.ended(begin(site, both[0], recipe))
+    ended = site.ended(site.run("on-many", given(both[0], recipe, at_once=4)))
     assert ended["state"]["type"] == "COMPLETED", ended["state"]["message"]
     took = round(time.monotonic() - began, 1)
     kinds = [run["state"]["type"] for run in ranges_of(site, recipe)]
@@ -198,8 +195,8 @@ def main() -> None:
         scratch = Path(name)
         with hosts(scratch) as (site, both):
             found = {
-                "two hosts": together(site, both, recipe_of(0), scratch),
-                "one of them stands still": with_straggler(site, both, recipe_of(1), scratch),
+                "two hosts": together(site, both, recipe_of(0, 16, 5000), scratch),
+                "one of them stands still": with_straggler(site, both, recipe_of(1, 16, 5000), scratch),
             }
     print(json.dumps(found, indent=1))
     if known.out:

@@ -55,7 +55,7 @@ class Team:
 
     def total(self, value: float) -> float:
         """A number summed over all processes."""
-        return self._mean(torch.tensor(float(value))).item() * self.world if self.fabric else value
+        return self._mean(torch.tensor(value, dtype=torch.float64)).item() * self.world if self.fabric else value
 
     def seed(self, rng: torch.Generator, seed: int) -> None:
         """Let each process draw its own; the first one draws what one alone would."""
