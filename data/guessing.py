@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
 from data.errors import Damaged, WrongUse
-from data.pixels import FORMATS, Refused, pixels_of
+from data.pixels import FORMATS, pixels_of
+from data.refused import Refused
 from data.sources import IMAGES, Found, SourceOptions, files_of, source_of, stream_of
 
 MOST = 10_000
@@ -142,10 +143,10 @@ def _looked_at(found: Found) -> tuple[int | str | None, str, tuple[int, int] | N
     """Label, part or nothing, (height, width) or None, mode as Pillow calls it; of a file only the head is decoded."""
     label, part = found.label, found.part or ""
     try:
-        if isinstance(found.image, np.ndarray):
-            channels, height, width = pixels_of(found.image).shape
+        if isinstance(found.content, np.ndarray):
+            channels, height, width = pixels_of(found.content).shape
             return label, part, (height, width), "L" if channels == 1 else "RGB"
-        with Image.open(io.BytesIO(found.image), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(found.content), formats=FORMATS) as image:
             return label, part, (image.height, image.width), image.mode
     except (Refused, UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return label, part, None, ""

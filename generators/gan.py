@@ -5,7 +5,7 @@ state of a training is a dictionary of tensors, so that it can be put aside and 
 """
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +15,7 @@ from generators.augmentation import augment
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import Discriminator, GanShape, Generator
 from generators.options import GanOptions as GanOptions
-
-Average = Callable[[Iterable[Tensor]], None]
-"""Replaces the gradients of a network's parameters by what all processes that train it have found together."""
-
-
-def alone(_: Iterable[Tensor]) -> None:
-    """The gradients of a training in one process: as they are."""
+from generators.underway import Average, alone, average, optimiser_tensors, restore_optimisers, under, update
 
 
 @dataclass
@@ -67,7 +61,7 @@ def advance(training: GanTraining, x: Tensor, y: Tensor, options: GanOptions) ->
     judged, penalty = _discriminator_step(training, x[rows], y[rows], options)
     fooled = _generator_step(training, x[rows], y[rows], options)
     decay = min(options.averaging, (1 + training.step) / (10 + training.step))
-    _average(training, decay)
+    average(training.averaged, training.generator, decay)
     training.step += 1
     return {"discriminator": judged, "generator": fooled, "penalty": penalty}
 
@@ -79,7 +73,7 @@ def _discriminator_step(training: GanTraining, x: Tensor, y: Tensor, options: Ga
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_fake, fake)
     loss = relativistic_loss(on_real, on_fake)
-    _update(training, training.optimisers[1], loss + options.penalty * penalty)
+    update(training.optimisers[1], loss + options.penalty * penalty, training.average)
     return loss.item(), penalty.item()
 
 
@@ -87,7 +81,7 @@ def _generator_step(training: GanTraining, x: Tensor, y: Tensor, options: GanOpt
     real, fake = augment(x, training.rng), augment(_generate(training, y, options), training.rng)
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     loss = relativistic_loss(on_fake, on_real)
-    _update(training, training.optimisers[0], loss)
+    update(training.optimisers[0], loss, training.average)
     return loss.item()
 
 
@@ -96,29 +90,12 @@ def _generate(training: GanTraining, y: Tensor, options: GanOptions) -> Tensor:
     return images
 
 
-def _update(training: GanTraining, optimiser: torch.optim.Adam, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    training.average(optimiser.param_groups[0]["params"])
-    optimiser.step()
-
-
-@torch.no_grad()
-def _average(training: GanTraining, decay: float) -> None:
-    pairs = zip(training.averaged.parameters(), training.generator.parameters(), strict=True)
-    for averaged, newest in pairs:
-        averaged.lerp_(newest, 1 - decay)
-
-
 def state_of(training: GanTraining) -> dict[str, Tensor]:
     """All that a training depends on from here on, as named tensors."""
     tensors = {"step": torch.tensor(training.step), "rng": training.rng.get_state()}
     for name in ("generator", "averaged", "discriminator"):
         tensors |= {f"{name}.{key}": value for key, value in getattr(training, name).state_dict().items()}
-    for number, optimiser in enumerate(training.optimisers):
-        for row, slots in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{row}.{slot}": value for slot, value in slots.items()}
-    return tensors
+    return tensors | optimiser_tensors(training.optimisers)
 
 
 def networks_of(training: GanTraining) -> dict[str, Tensor]:
@@ -134,16 +111,7 @@ def restore(training: GanTraining, tensors: Mapping[str, Tensor]) -> None:
         KeyError, RuntimeError: the tensors are not those of such a training.
     """
     for name in ("generator", "averaged", "discriminator"):
-        getattr(training, name).load_state_dict(_under(tensors, name))
-    for number, optimiser in enumerate(training.optimisers):
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(tensors, f"optimiser.{number}").items():
-            row, slot = key.split(".")
-            slots.setdefault(int(row), {})[slot] = value
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+        getattr(training, name).load_state_dict(under(tensors, name))
+    restore_optimisers(training.optimisers, tensors)
     training.rng.set_state(tensors["rng"])
     training.step = int(tensors["step"])
-
-
-def _under(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}

@@ -112,6 +112,12 @@ COMMANDS: Mapping[str, Command] = {
         *("--run", "--model", "--runner", "--json"),
         more=_RESUMES,
     ),
+    "adapt": _on_recipe(
+        "labels there, none here: a model that works here, and shards to train any other on",
+        ["hardshard adapt rendered_to_digits", "hardshard adapt rendered_to_mnist"],
+        *("--run", "--runner", "--json"),
+        more=_RESUMES,
+    ),
     "plan": _on_recipe(
         "what a run would do and why, what is done already, time and disk; does nothing",
         [
@@ -155,7 +161,7 @@ COMMANDS: Mapping[str, Command] = {
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "begin": ("init", "doctor"),
-    "make hard samples": ("build", "run", "uplift", "plan", "recipes"),
+    "make hard samples": ("build", "run", "uplift", "adapt", "plan", "recipes"),
     "look at a model": ("audit",),
     "look at shards": ("inspect", "verify", "repair"),
     "schedules": ("server", "deploy", "worker"),

@@ -1,4 +1,4 @@
-"""run, uplift, build, audit, plan and recipes: commands on a recipe."""
+"""run, uplift, build, audit, adapt, plan and recipes: commands on a recipe."""
 
 import argparse
 import logging
@@ -17,7 +17,8 @@ def do(asked: Asked) -> int:
     words = asked.words
     if getattr(words, "seeds", 1) < 1:
         raise WrongUse(f"--seeds must be >= 1, got {words.seeds}")
-    recipe = overridden(preset(words.what or "digits"), overrides(asked))
+    usual = "rendered_to_digits" if asked.command == "adapt" else "digits"
+    recipe = overridden(preset(words.what or usual), overrides(asked))
     folder = words.run or Path("runs") / _named(asked.command, recipe)
     if asked.command == "recipes":
         from pipelines.training.pages.terminal import show_recipes
@@ -34,7 +35,11 @@ def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
     from data.sources import source_of
     from pipelines.training.models.locating import must_exist
 
+    if recipe.events.epsilon and asked.command not in ("run", "build"):
+        raise WrongUse(f"hardshard {asked.command} is for images; of pairs there are run, build and plan")
     source_of(recipe.source)  # a source or a model that is not there fails before any work
+    if asked.command == "adapt":
+        source_of(recipe.adapt.target)
     must_exist(recipe.model)
     said = "%s, recipe %s, into %s"
     logging.getLogger("pipelines").info(said, asked.command, recipe.name, folder)
@@ -43,9 +48,11 @@ def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
 
 def _run(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     from pipelines.augment import augment
-    from pipelines.training.pages.terminal import show_report
+    from pipelines.training.events import pages as of_pairs
+    from pipelines.training.pages import terminal
 
-    _show(augment(recipe, folder, words.seeds), words, show_report)
+    show = of_pairs.show_report if recipe.events.epsilon else terminal.show_report
+    _show(augment(recipe, folder, words.seeds), words, show)
 
 
 def _uplift(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
@@ -62,13 +69,24 @@ def _audit(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     _show(audit(recipe, folder), words, show_audit)
 
 
+def _adapt(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.adapt import adapt
+    from pipelines.training.pages.terminal import show_adaptation
+
+    _show(adapt(recipe, folder), words, show_adaptation)
+
+
 def _build(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     from data.runs import Run
     from pipelines.augment import build
     from pipelines.training.arms import SHARDS, set_url
+    from pipelines.training.events import pages as of_pairs
     from pipelines.training.pages.terminal import show_build
 
     build(recipe, folder)
+    if recipe.events.epsilon:
+        of_pairs.show_build(recipe, Run(folder), as_json=words.json)
+        return
     show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS), as_json=words.json)
 
 
@@ -76,6 +94,7 @@ _WORK: Mapping[str, Callable[[argparse.Namespace, Recipe, Path], None]] = {
     "run": _run,
     "uplift": _uplift,
     "audit": _audit,
+    "adapt": _adapt,
     "build": _build,
 }
 

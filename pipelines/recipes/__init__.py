@@ -19,10 +19,12 @@ from data.errors import WrongUse
 from data.plugins import plugin
 from data.sources import SourceOptions
 from generators.options import Ball, GanOptions, SearchOptions
+from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.budget import BudgetOptions
 from pipelines.training.drafting import ShardOptions, Threshold, default_checks, known_plugins
 from pipelines.training.evaluation.options import EvaluationOptions
+from pipelines.training.events.options import EventOptions
 from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.locating import ModelOptions
@@ -56,16 +58,33 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    adapt: AdaptOptions = field(default_factory=AdaptOptions)
+    events: EventOptions = field(default_factory=EventOptions)
+    """Of a source of pairs, where rounds are all that there is: docs/modalities.md."""
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
     def __post_init__(self) -> None:
+        if (self.source.name == "paired") != bool(self.events.epsilon):
+            raise ValueError(
+                f"source {self.source.name} and events.epsilon {self.events.epsilon}: pairs need a radius for each "
+                "modality, and no other source takes one"
+            )
+        if self.events.epsilon and (self.rounds.checks or self.model.path):
+            raise ValueError("events are checked by events.judged and events.seen, and their model is trained here")
         if self.rounds.count and self.model.path:
             raise ValueError(
                 f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
                 "trainer on `hardshard build --model`, export it, and build again"
             )
+        if not self.judges.calibrate and self.shards.softness != 1:
+            raise ValueError(
+                "shards.softness undoes what calibration does: where judges.calibrate is false it must be 1, "
+                f"got {self.shards.softness:g}"
+            )
         known_plugins(self.search, self.checks)
+        if self.search.mix.get("translate") or self.search.parents == "translated":
+            raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
 
     @property
     def called(self) -> str:
@@ -73,6 +92,8 @@ class Recipe:
         return Path(self.name).stem if self.name.endswith(FILE) else self.name
 
 
+OPEN = ("mix", "checks", "pseudo_checks", "quotas", "epsilon", "reach", "shift")
+"""Options that may gain an entry; of any other a field must be there already."""
 FILE = ".toml"
 """What the path of a recipe file ends in."""
 DEFAULT = Recipe()
@@ -158,8 +179,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix, the checks and the quotas may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (["mix"], ["checks"], ["quotas"])
+    unknown = name not in place and not {*folders[-1:]} & {*OPEN}
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

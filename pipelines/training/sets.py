@@ -15,6 +15,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.budget import Allocation, allocate
 from pipelines.training.drafting import AUTO, DRAFTS, PROBE, SPLIT, THRESHOLDS, DraftRequest, chosen_of, preview_file
+from pipelines.training.events.places import judge_stages
 from pipelines.training.late import Late
 from pipelines.training.places import ensemble_files
 from pipelines.training.processes import in_worker
@@ -176,14 +177,14 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Fa
     depends = {**depends_on(recipe, run), **drafts, "number": number, "count": options.count}
 
     def files(facts: Facts) -> list[str]:
-        return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
+        return within_run(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
 
     def build() -> tuple[Facts, float]:
         open_for_writing(Store(options.url))
-        record, seconds = in_worker(committing.pack_one, _packing(recipe, run, options), number)
+        record, seconds = in_worker(committing.pack_one, packing_of(recipe, run, options), number)
         return asdict(record), seconds
 
-    index = _within(run, options, [INDEX])
+    index = within_run(run, options, [INDEX])
     return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build, index)
 
 
@@ -191,15 +192,16 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
     depends = {**depends_on(recipe, run, "source"), "url": options.url}
-    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, ["examiner"])["inputs"]}
+    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, _examiner(recipe))["inputs"]}
     depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
-        return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
+        return within_run(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
 
     def build() -> tuple[Facts, float]:
         records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-        facts, seconds = in_worker(committing.commit_set, recipe, run, options, _packing(recipe, run, options), records)
+        packing = packing_of(recipe, run, options)
+        facts, seconds = in_worker(committing.commit_set, recipe, run, options, packing, records)
         if options.folder == SHARDS:
             opinion, more = in_worker(funnel.examine, run.folder, options.url)
             chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
@@ -207,6 +209,10 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
         return facts, seconds
 
     return run.stage(options.folder, depends, files, build)
+
+
+def _examiner(recipe: Recipe) -> list[str]:
+    return [] if recipe.events.epsilon else ["examiner"]  # events have none
 
 
 def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
@@ -219,6 +225,8 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
 
 def participants(recipe: Recipe, attacked: str = "") -> list[str]:
     """The stages whose networks take part in making a sample; `attacked` unless it is the run's own model."""
+    if recipe.events.epsilon:
+        return [attacked, *judge_stages(recipe.events.modalities, recipe.judges.folds)]
     return [attacked or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 
@@ -232,13 +240,14 @@ def drafts_of(run: Run, options: SetOptions) -> dict[str, dict[str, str]]:
     return made if len(options.drafts) <= LONG else {"inputs": {f"{options.folder}/drafts": digest_of(made)}}
 
 
-def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
+def within_run(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
     """Names within a set as names within the run, or as URLs."""
     folder = options.url.removeprefix(f"{run.folder}/")
     return [f"{folder}/{name}" for name in names]
 
 
-def _packing(recipe: Recipe, run: Run, options: SetOptions) -> "committing.Packing":
+def packing_of(recipe: Recipe, run: Run, options: SetOptions) -> "committing.Packing":
+    """Where each of a set's samples goes, from its finished drafts."""
     drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
     return committing.Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)

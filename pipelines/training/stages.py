@@ -10,7 +10,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from data.errors import WrongUse
 from data.intake_files import PIXELS, QUARANTINE, SAMPLES, SUMMARY
@@ -27,10 +27,12 @@ from pipelines.training.processes import in_worker
 if TYPE_CHECKING:
     from pipelines.training import participants, work
     from pipelines.training.evaluation import robustness
+    from pipelines.training.events import participants as of_events
 else:  # torch is for those who work, see pipelines/training/late.py
     work = Late("pipelines.training.work")
     participants = Late("pipelines.training.participants")
     robustness = Late("pipelines.training.evaluation.robustness")
+    of_events = Late("pipelines.training.events.participants")
 
 SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 
@@ -42,7 +44,10 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
         WrongUse: they do not suffice, or their size suits no network.
     """
     record = taken_in(recipe, run)
-    participants.must_do(run.folder, recipe.source.labelled)
+    if recipe.events.epsilon:
+        of_events.must_do(recipe, run.folder)
+    else:
+        participants.must_do(run.folder, recipe.source.labelled)
     return record
 
 
@@ -55,7 +60,12 @@ def taken_in(recipe: Recipe, run: Run, *, anew: bool = True) -> StageRecord:
     options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
     depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
     read = partial(in_worker, work.read_source, recipe, run.folder) if anew else partial(_refuse, run)
-    return run.stage("source", depends, SOURCE_FILES, read)
+    return run.stage("source", depends, _source_files, read)
+
+
+def _source_files(facts: Facts) -> Sequence[str]:
+    """Of pairs, those of both sides."""
+    return cast(Sequence[str], facts.get("files", SOURCE_FILES))
 
 
 def _refuse(run: Run) -> tuple[Facts, float]:

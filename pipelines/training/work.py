@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from data.errors import Damaged
+from data.errors import Damaged, WrongUse
 from data.intake import take_in
 from data.loader import MixedBatches, Pool, read_pool
+from data.pairing import take_in_pairs
 from data.sources import source_of
 from generators import gan
 from generators.fidelity import precision_recall
@@ -34,12 +35,26 @@ CHECKPOINT_EVERY = 200
 
 
 def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
-    """Take the run's source in."""
-    source = source_of(recipe.source)
-    # How many there are is known at the end.
-    summary = take_in(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
+    """Take the run's source in; of pairs, each side into a folder of its modality's name.
+
+    Raises:
+        WrongUse: it holds something else than images, alone, and these stages train on nothing else.
+    """
+    source, told = source_of(recipe.source), dict[str, object]()
+    if source.sides:
+        summary = take_in_pairs(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
+        within = [file for file in sorted((run / SOURCE).rglob("*")) if file.is_file()]
+        told["files"] = [str(file.relative_to(run)) for file in within]
+    elif source.modality == "image":
+        # How many there are is known at the end.
+        summary = take_in(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
+    else:
+        raise WrongUse(
+            f"source {recipe.source.name} holds {source.modality}, and runs train on images or on pairs: "
+            "docs/modalities.md"
+        )
     report("source", summary.read, summary.read)
-    return asdict(summary)
+    return {**asdict(summary), **told}
 
 
 def fit_arm(

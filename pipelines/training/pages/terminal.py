@@ -24,8 +24,8 @@ from pipelines.training.pages.funnel import funnel_of
 
 def show_report(path: Path) -> None:
     """The summary of a finished run, from its report.json."""
-    figures, console = json.loads(path.read_text()), _console()
-    console.print(_source(figures["source"]), highlight=False)
+    figures, console = json.loads(path.read_text()), wide_console()
+    console.print(source_told(figures["source"]), highlight=False)
     if figures["brought"]:
         console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
     console.print(_stages(figures["stages"]))
@@ -39,7 +39,7 @@ def show_report(path: Path) -> None:
     console.print(_arms(figures))
     show_doubts(console, figures["arms"])
     if figures["rounds"]:
-        console.print(_rounds(figures["rounds"]["made"]))
+        console.print(rounds_table(figures["rounds"]["made"]))
         console.print(f"\n{figures['rounds']['said']}", highlight=False, markup=False)
         show_doubts(console, figures["rounds"]["arms"])
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
@@ -62,8 +62,8 @@ def show_build(recipe: recipes.Recipe, run: Run, url: str, *, as_json: bool = Fa
     if as_json:
         print(json.dumps({"url": url, "shards": len(found.shards), **found.facts, "candidates": candidates}))
         return
-    console = _console()
-    console.print(_source(run.record("source").facts), highlight=False)
+    console = wide_console()
+    console.print(source_told(run.record("source").facts), highlight=False)
     if (facts := run.record("model").facts).get("validation"):
         console.print(f"{opinion_told(facts)}\n", highlight=False, markup=False)
     console.print(candidates_table(candidates))
@@ -73,6 +73,27 @@ def show_build(recipe: recipes.Recipe, run: Run, url: str, *, as_json: bool = Fa
         console.print(spent["said"], highlight=False)
     said = f"{found.facts['samples']} samples in {len(found.shards)} shards: {url}"
     console.print(said, highlight=False, soft_wrap=True)
+
+
+def show_adaptation(path: Path) -> None:
+    """The summary of a finished adaptation, from its report.json."""
+    figures, console = json.loads(path.read_text()), wide_console()
+    for name in ("source", "target"):
+        console.print(source_told(figures[name]).replace("source", name, 1), highlight=False)
+    for made in figures["sets"]:
+        table = candidates_table(made["candidates"])
+        table.title = f"\n{made['arm']}, round {made['round']}"
+        console.print(table)
+    columns = ("arm", "round", "one classifier, %", "together, %")
+    table = Table(*columns, title=f"\naccuracy, {figures['measured']}", title_justify="left", box=None)
+    for name, rounds in figures["arms"].items():
+        for one in rounds:
+            table.add_row(name, str(one["round"]), spread(one["members"]), f"{one['together']['percent']:.1f}")
+    console.print(table)
+    console.print(f"\n[bold]{figures['said']}[/bold]\n", highlight=False)
+    places = {"shards": figures["shards"], "report": path.with_name("report.html"), "figures": path}
+    for name, place in places.items():
+        console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
 def show_recipes(recipe: recipes.Recipe, *, as_json: bool = False) -> None:
@@ -87,13 +108,14 @@ def show_recipes(recipe: recipes.Recipe, *, as_json: bool = False) -> None:
         console.print(f"  --{name} {recipes.typed(value)}")
 
 
-def _console() -> Console:
+def wide_console() -> Console:
     """A terminal's own width; in a log, wide enough for every table."""
     console = Console()
     return console if console.is_terminal else Console(width=120)
 
 
-def _source(facts: Mapping[str, Any]) -> str:
+def source_told(facts: Mapping[str, Any]) -> str:
+    """How many samples there are, of each part."""
     parts = ", ".join(f"{sum(classes.values())} {part}" for part, classes in facts["kept"].items())
     bad = ", ".join(f"{reason} {count}" for reason, count in facts["quarantined"].items()) or "none"
     return f"\nsource: {facts['read']} samples of {len(facts['class_names'])} classes ({parts}; quarantined: {bad})\n"
@@ -137,7 +159,8 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
     )
 
 
-def _rounds(made: list[dict[str, Any]]) -> Table:
+def rounds_table(made: list[dict[str, Any]]) -> Table:
+    """Round by round: whom it was made against, how often it fools that one and the last one, the archive."""
     columns = ("round", "made against", "fools it, %", "fools the last model, %", "archive", "dropped from it")
     table = Table(*columns, title="\nrounds", title_justify="left", box=None)
     for one in made:
