@@ -116,3 +116,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     subprocess.run(build, cwd=ROOT, check=True)
 
     assert (tmp_path / "site/tutorial/index.html").is_file()
+
+
+def test_every_page_is_in_the_menu_of_the_site():
+    menu, pages = (ROOT / "mkdocs.yml").read_text(), {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+    assert not {page for page in pages if f"- {page}" not in menu}
