@@ -108,11 +108,14 @@ def judges_of(world: World, committee: Committee) -> Iterator[Classifier]:
         yield calibrated(judge, held_out) if committee.calibrated else judge
 
 
-@torch.no_grad()
 def measure(world: World, committee: Committee) -> dict:
     """All figures of one committee in one world."""
     judges = list(judges_of(world, committee))
+    with torch.no_grad():
+        return _measured(world, committee, judges)
 
+
+def _measured(world: World, committee: Committee, judges: list[Classifier]) -> dict:
     def score(x: Tensor, y: Tensor) -> Tensor:
         soft = committee.asked(judges, x)
         own = soft.gather(1, y[:, None])[:, 0]
