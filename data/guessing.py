@@ -80,11 +80,13 @@ def guess(path: str, most: int = MOST) -> Guess:
     grey = sum(mode in _GREY for *_, mode in found)
     size, why = _size_of(dict(sizes.most_common()))
     names: dict[int | str, str] = dict(enumerate(source.class_names))
-    classes = Counter(str(names.get(label, label)) for label, *_ in found if label is not None)
+    classes = Counter(_shown(names.get(label, str(label))) for label, *_ in found if label is not None)
     share = _share(len(found), whole=whole)
     source_options = replace(options, size=size, channels=1 if 2 * grey > len(found) else 3)
     source_options = replace(source_options, validation_share=share, test_share=share)
-    every = {name: classes[name] for name in source.class_names} or dict(sorted(classes.items(), key=_in_order))
+    every = {name: classes[name] for name in map(_shown, source.class_names)} or dict(
+        sorted(classes.items(), key=_in_order)
+    )
     parts = Counter(part for _, part, *_ in found)
     unread = len(found) - sizes.total()
     doubts = _doubts(every, len(found) - classes.total(), unread)
@@ -172,6 +174,11 @@ def _size_of(sizes: Mapping[tuple[int, int], int]) -> tuple[int, str]:
 def _share(looked: int, *, whole: bool) -> float:
     """More of a small source is held out, or figures would show nothing."""
     return 0.2 if whole and looked < 5000 else 0.1
+
+
+def _shown(name: str) -> str:
+    """A class name that a terminal shows and does not obey."""
+    return name if name.isprintable() else ascii(name)
 
 
 def _in_order(item: tuple[str, int]) -> tuple[bool, int, str]:

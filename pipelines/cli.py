@@ -22,8 +22,8 @@ os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 # An interrupted run has no time to hand back its semaphores; the system does it.
 os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
-WRONG_USE, FAILED, INTERRUPTED, UNREAD = 2, 1, 130, 141
-"""Exit codes; the last two as shells have them for an interrupt and for output that nobody reads any more."""
+WRONG_USE, FAILED, UNREAD = 2, 1, 141
+"""Exit codes; the last as shells have it for output that nobody reads any more."""
 FAMILIES: Mapping[str, Sequence[str]] = {
     "beginning": ("init",),
     "examining": ("doctor",),
@@ -40,7 +40,7 @@ LASTING = ("run", "uplift", "build", "audit", "adapt")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code: 0, 1 (failed), 2 (wrong use), 130 (interrupted) or 141 (pipe closed)."""
+    """Run the command; returns its exit code: 0, 1 (failed), 2 (wrong use) or 141 (pipe closed)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "_ARGCOMPLETE" in os.environ:
         from pipelines.commands import completing
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         completing.answer()
     asked = parsed(given)
     _log_to_terminal()
-    signal.signal(signal.SIGINT, lambda *_: _interrupt(asked, given))
+    for asks_to_end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asks_to_end, lambda number, _: _interrupt(asked, given, 128 + number))
     for log in LOGS:
         os.environ.setdefault(log, "INFO" if asked.words.debug else "CRITICAL")
     try:
@@ -78,7 +79,7 @@ def _log_to_terminal() -> None:
     log.propagate = False
 
 
-def _interrupt(asked: Asked, given: Sequence[str]) -> NoReturn:
+def _interrupt(asked: Asked, given: Sequence[str], code: int) -> NoReturn:
     """End at once: what is finished lies whole in the run's folder, and prefect would wait for its lost server."""
     # What is not imported yet, or only half, has nothing to stop.
     if stop_workers := getattr(sys.modules.get("pipelines.training.processes"), "stop_workers", None):
@@ -86,8 +87,8 @@ def _interrupt(asked: Asked, given: Sequence[str]) -> NoReturn:
     if server := getattr(sys.modules.get("prefect.server.api.server"), "SubprocessASGIServer", None):
         server().stop()
     again = f"; go on from here with: {shlex.join(['hardshard', *given])}" if asked.command in LASTING else ""
-    _say(f"stopped{again}", INTERRUPTED)
-    os._exit(INTERRUPTED)
+    _say(f"stopped{again}", code)
+    os._exit(code)
 
 
 def _unread() -> int:

@@ -59,6 +59,9 @@ def files(workplace):
 @pytest.mark.parametrize(("page", "command"), EVERY, ids=[f"{page}: {command[:60]}" for page, command in EVERY])
 def test_a_command_of_the_documents_is_taken_as_it_stands(page, command, files):
     words = words_of(command)
+    if "--help" in words:
+        assert words[0] in COMMANDS
+        return
     asked = parsed(words)
 
     if COMMANDS[asked.command].takes_recipe and "brighten" not in command:  # the search that the README has one write
@@ -113,3 +116,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     subprocess.run(build, cwd=ROOT, check=True)
 
     assert (tmp_path / "site/tutorial/index.html").is_file()
+
+
+def test_every_page_is_in_the_menu_of_the_site():
+    menu, pages = (ROOT / "mkdocs.yml").read_text(), {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+    assert not {page for page in pages if f"- {page}" not in menu}

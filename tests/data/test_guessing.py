@@ -108,3 +108,9 @@ def test_images_that_nothing_reads_are_counted_and_are_damage_where_all_are(tmp_
         file.write_bytes(b"no image")
     with pytest.raises(Damaged, match="no image that can be read, of 5 looked at"):
         guess(str(tmp_path))
+
+
+def test_a_class_name_that_a_terminal_would_obey_is_spelled_out(tmp_path):
+    place(tmp_path, classes=("cat", "\x1b[31mdog", "eel", "fox"))
+
+    assert sorted(guess(str(tmp_path)).classes) == ["'\\x1b[31mdog'", "cat", "eel", "fox"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -117,3 +118,22 @@ def test_recipes_are_told_to_a_script(capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["options"]["search.steps"] == 41
     assert "digits" in said["recipes"]
+
+
+WAITS = """
+import time, pipelines.cli as cli
+cli._command = lambda name: lambda asked: print("ready", flush=True) or time.sleep(60)
+cli.main(["build", "my recipe.toml", "--run", "runs/a"])
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_is_asked_to_end_says_what_goes_on_from_there(number, code):
+    waiting = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    waiting.stdout.readline()
+
+    waiting.send_signal(number)
+    _, err = waiting.communicate(timeout=60)
+
+    assert waiting.returncode == code
+    assert err == "hardshard: stopped; go on from here with: hardshard build 'my recipe.toml' --run runs/a\n"
