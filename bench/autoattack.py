@@ -46,7 +46,7 @@ def samples_of(data: str) -> tuple[Tensor, Tensor]:
         x, y = torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 16, torch.tensor(bunch.target)
     else:
         found = list(islice(source_of(SourceOptions(name="idx", path=FASHION)).samples, 4000))
-        x = torch.from_numpy(np.stack([one.image for one in found])).float()[:, None] / 255
+        x = torch.from_numpy(np.stack([one.content for one in found])).float()[:, None] / 255
         y = torch.tensor([one.label for one in found])
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(0))
     return x[order], y[order]

@@ -9,7 +9,8 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from data.errors import Damaged
-from data.modalities import image
+from data.forms import forms_of
+from data.modalities import modality
 from data.tars import BLOCK, Member
 
 Problem = tuple[str, str]
@@ -104,13 +105,19 @@ def _object(content: bytes) -> dict[str, object]:
     return value if isinstance(value, dict) else {"": f"{type(value).__name__}, not an object"}
 
 
-def _images(found: Sequence[bytes], facts: Mapping[str, object], expected: list[int] | None, quick: bool) -> Found:
-    shape = cast(Mapping[str, Sequence[int]], facts["shapes"])["image"]
-    for row, content in enumerate(found):
-        try:
-            image.check(content, shape, quick=quick)
-        except Damaged as error:
-            yield row, str(error)
+def _inputs(name: str) -> "_Look":
+    def look(found: Sequence[bytes], facts: Mapping[str, object], expected: list[int] | None, quick: bool) -> Found:
+        kind, form = modality(name), forms_of(facts).get(name)
+        for row, content in enumerate(found):
+            if form is None:
+                yield row, f"{name}, of which the index gives no shape"
+                continue
+            try:
+                kind.check(content, form, quick=quick)
+            except Damaged as error:
+                yield row, str(error)
+
+    return look
 
 
 def _soft_labels(found: Sequence[bytes], facts: Mapping[str, object], expected: list[int] | None, quick: bool) -> Found:
@@ -129,4 +136,9 @@ def _soft_labels(found: Sequence[bytes], facts: Mapping[str, object], expected: 
 
 
 _Look = Callable[[Sequence[bytes], Mapping[str, object], list[int] | None, bool], Found]
-_KINDS: Mapping[str, _Look] = {"label": _labels, "facts": _facts, "image": _images, "soft_label": _soft_labels}
+_KINDS: Mapping[str, _Look] = {
+    "label": _labels,
+    "facts": _facts,
+    "soft_label": _soft_labels,
+    **{name: _inputs(name) for name in ("image", "audio", "features", "text")},
+}

@@ -24,6 +24,7 @@ from data.blocks import Members
 from data.epochs import Epochs
 from data.errors import WrongUse
 from data.files import digest_of
+from data.forms import Form
 from data.mixing import Mixture
 from data.opened import OpenSet, open_for_reading
 from data.tensors import tensors_of
@@ -84,9 +85,10 @@ class FedBatch(NamedTuple):
 
     Attributes:
         epoch, step, keys, parts: as those of a `RawBatch`.
-        images: uint8 (B, C, H, W).
+        images: uint8 (B, C, H, W); (B, 0) where the sets hold none.
         labels: int64 (B,).
         soft_labels: float32 (B, K); one-hot for a sample that has none.
+        inputs: modality -> its values (B, ...), of every modality that all sets hold; images among them.
     """
 
     epoch: int
@@ -96,6 +98,7 @@ class FedBatch(NamedTuple):
     images: Tensor
     labels: Tensor
     soft_labels: Tensor
+    inputs: dict[str, Tensor]
 
 
 class Feed(IterableDataset[RawBatch | FedBatch]):
@@ -118,6 +121,7 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
         sizes = tuple(map(len, self.sets))
         self.mixture = Mixture(sizes, tuple(options.shares), options.batch_size, options.seed, options.world)
         self.rank, self.decode = options.rank, options.decode
+        self.forms = _shared([opened.forms for opened in self.sets])
         digests = [opened.digest for opened in self.sets]
         self.digest = digest_of([digests, list(options.shares), options.batch_size * options.world, options.seed])
         self._epochs = Epochs()
@@ -147,7 +151,11 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
                 keys[place], members[place] = found
         if not self.decode:
             return RawBatch(epoch, step, keys, torch.from_numpy(parts), members)
-        tensors = tensors_of(members, self.classes, lambda place: f"{self.sets[parts[place]].url}, {keys[place]}")
+        decoded = tensors_of(
+            members, self.classes, lambda place: f"{self.sets[parts[place]].url}, {keys[place]}", self.forms
+        )
+        images = decoded.inputs.get("image", torch.empty(len(keys), 0, dtype=torch.uint8))
+        tensors = images, decoded.labels, decoded.soft_labels, decoded.inputs
         return FedBatch(epoch, step, keys, torch.from_numpy(parts), *tensors)
 
     def state_after(self, batch: RawBatch | FedBatch) -> Mapping[str, int | str]:
@@ -164,3 +172,18 @@ class Feed(IterableDataset[RawBatch | FedBatch]):
             raise WrongUse("the state is of another feed: other sets, shares, seed, or batch_size x world")
         epoch, step = int(state["epoch"]), int(state["step"])
         self._epochs.go_on(*((epoch, step) if step < len(self) else (epoch + 1, 0)))
+
+
+def _shared(forms: Sequence[Mapping[str, Form]]) -> dict[str, Form] | None:
+    """The modalities that all sets hold in one form; None where one is of plain tars, of which images are read.
+
+    Raises:
+        WrongUse: the sets have none in common.
+    """
+    if not all(forms):
+        return None
+    kinds = [{name: (form.shape, form.rate) for name, form in each.items()} for each in forms]
+    shared = {name: form for name, form in forms[0].items() if all(k.get(name) == kinds[0][name] for k in kinds)}
+    if not shared:
+        raise WrongUse(f"the sets share no modality of one form: {'; '.join(map(str, kinds))}")
+    return shared

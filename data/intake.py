@@ -1,64 +1,39 @@
 """Takes a source in, once: checks every sample, keeps the good ones in one form, and quarantines the others.
 
-A sample's key is a digest of its pixels, so the same data has the same keys, parts and order in whatever layout it
-comes. What is kept lies in the run's folder: `samples.u8` (pixels, one row after the other), `samples.parquet` (key,
-label, part, row, where it came from), `quarantine.parquet` (where, reason, detail) and `source.json` (counts, names,
-digests). Memory holds less than 500 bytes a sample, never its pixels.
+A sample's key is a digest of its values (an image's pixels), so the same data has the same keys, parts and order in
+whatever layout it comes. What is kept lies in the run's folder: the values, one row after the other (`samples.u8` of
+images and text, `samples.i16` of sound, `samples.f32` of features), `samples.parquet` (key, label, part, row, where it
+came from), `quarantine.parquet` (where, reason, detail) and `source.json` (counts, names, digests). Memory holds less
+than 500 bytes a sample, never its values.
 """
 
-import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.census import classes_of, copies_of, digest_of_rows, parts_of
-from data.errors import Damaged
+from data.errors import Damaged, WrongUse
 from data.files import canonical_json, digest_of, write_atomically
+from data.forms import Form
 from data.intake_files import PIXELS as PIXELS
 from data.intake_files import QUARANTINE as QUARANTINE
 from data.intake_files import SAMPLES as SAMPLES
 from data.intake_files import SUMMARY as SUMMARY
+from data.looking import ROWS, Look, Row, fit_of, form_of, looked_at
 from data.manifest import encode_table
-from data.pixels import Refused, pixels_of
-from data.sources import PARTS, PROBLEMS, Found, Source, SourceOptions
+from data.modalities import modality
+from data.sources import PARTS, Source, SourceOptions
 
 AT_ONCE = 1000
 """Samples after which what is known of them is put together, and a source of which most are bad is read no further."""
 FIRST = 100
-"""Samples whose most frequent size is the one that all must have."""
-
-
-class _Row(NamedTuple):
-    """What is known of a sample when it has been looked at; a reason says why it is none."""
-
-    where: str
-    key: bytes = bytes(16)
-    label: str = ""
-    numbered: bool = False
-    declared: str = ""
-    reason: str = ""
-    detail: str = ""
-
-
-_ROWS = pa.schema(
-    {
-        "where": pa.string(),
-        "key": pa.binary(16),
-        "label": pa.string(),
-        "numbered": pa.bool_(),
-        "declared": pa.string(),
-        "reason": pa.string(),
-        "detail": pa.string(),
-    }
-)
+"""Samples whose most frequent form is the one that all must have."""
 _BAD = ["where", "reason", "detail"]
 
 
@@ -68,12 +43,15 @@ class Summary:
 
     Attributes:
         class_names: label -> name.
-        shape: of one image, (C, H, W).
+        shape: of one sample's values; of images (C, H, W).
         read: samples in all; those kept and those quarantined sum up to it.
         kept: part -> class name -> samples.
         quarantined: reason -> samples.
-        digest: of the content, whatever its layout: every sample's pixels and class.
-        division: of the classes' order and every sample's pixels, label and part: of all that is handed on.
+        digest: of the content, whatever its layout: every sample's values and class.
+        division: of the classes' order and every sample's values, label and part: of all that is handed on.
+        modality: of all samples; empty for pairs.
+        rate: samples a second of sound; 0 for what has none.
+        sides: of pairs, their modalities; each was taken in alone, into a folder of that name.
     """
 
     class_names: Sequence[str]
@@ -83,6 +61,20 @@ class Summary:
     quarantined: Mapping[str, int]
     digest: str
     division: str
+    modality: str = "image"
+    rate: int = 0
+    sides: Sequence[str] = ()
+
+    @property
+    def form(self) -> Form:
+        """Of every sample."""
+        return Form(tuple(self.shape), self.rate)
+
+
+def values_file(name: str) -> str:
+    """The file of a modality's values."""
+    kind = np.dtype(modality(name).kind)
+    return f"samples.{kind.kind}{8 * kind.itemsize}"
 
 
 def take_in(
@@ -92,28 +84,34 @@ def take_in(
 
     Args:
         source: read once; it may be larger than memory.
-        options: how images are converted, how parts are drawn, and the error budget.
+        options: how samples are converted, how parts are drawn, and the error budget.
         folder: holds the four files afterwards.
         progress: called with the number of samples read so far.
 
     Raises:
         Damaged: a file of the source is broken, nothing is good, or more is bad than the budget allows; then
             quarantine.parquet is there all the same.
+        WrongUse: it is a source of pairs: data/pairing.py takes those in.
     """
+    if source.sides:
+        raise WrongUse(f"{options.name} gives pairs of {' and '.join(source.sides)}; this takes one modality")
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{PIXELS}.{os.getpid()}.partial"
+    partial = folder / f".{values_file(source.modality)}.{os.getpid()}.partial"
     try:
-        with partial.open("wb") as pixels:
+        with partial.open("wb") as values:
+            look = Look(source.class_names, modality(source.modality), fit_of(options))
             first = list(islice(source.samples, FIRST))
-            shape = _shape_of(first, options)
-            rows = _looked_at(chain(first, source.samples), source.class_names, options, shape, pixels)
-            names, good, bad = _judged(_gathered(rows, options, progress), source.class_names, options)
-            pixels.flush()
-            os.fsync(pixels.fileno())
+            form = form_of(first, look)
+            rows = looked_at(chain(first, source.samples), look, form, values)
+            repeats = options.join == "id" and source.modality == "text"  # as captions do
+            found = _gathered(rows, options, progress, repeats=repeats)
+            names, good, bad = _judged(found, source.class_names, options, repeats=repeats)
+            values.flush()
+            os.fsync(values.fileno())
         _check_budget(bad, len(good) + len(bad), folder, options)
         kept = _kept(good, options)
-        summary = _summary(kept, bad, names, shape)
-        partial.rename(folder / PIXELS)
+        summary = _summary(kept, bad, names, form, source.modality)
+        partial.rename(folder / values_file(source.modality))
         write_atomically(folder / SAMPLES, encode_table(kept))
         write_atomically(folder / SUMMARY, canonical_json(asdict(summary)))
         return summary
@@ -121,79 +119,43 @@ def take_in(
         partial.unlink(missing_ok=True)
 
 
-def _shape_of(first: Sequence[Found], options: SourceOptions) -> tuple[int, ...]:
-    """The shape that most of the first images have; none where none is an image."""
-    shapes: Counter[tuple[int, ...]] = Counter()
-    for found in first:
-        try:
-            shapes[pixels_of(found.image, size=options.size, channels=options.channels).shape] += 1
-        except Refused:
-            continue
-    return max(shapes, key=lambda shape: (shapes[shape], shape), default=())
-
-
-def _looked_at(
-    samples: Iterator[Found], names: Sequence[str], options: SourceOptions, shape: tuple[int, ...], pixels: BinaryIO
-) -> Iterator[_Row]:
-    for found in samples:
-        try:
-            if found.problem:
-                raise Refused(found.problem, PROBLEMS[found.problem])
-            label = _label_of(found.label, names)
-            image = pixels_of(found.image, size=options.size, channels=options.channels)
-            shape = shape or image.shape
-            if image.shape != shape:
-                raise Refused("wrong_size", f"{image.shape}, but most are {shape}: see source.size and channels")
-        except Refused as error:
-            yield _Row(found.where, reason=error.reason, detail=error.detail)
-        else:
-            key = hashlib.sha256(str(image.shape).encode() + image.tobytes()).digest()[:16]
-            pixels.write(image.tobytes())
-            yield _Row(found.where, key, label, isinstance(found.label, int) and not names, found.part or "")
-
-
-def _label_of(label: int | str | None, names: Sequence[str]) -> str:
-    """The class's name, or the label as text where the source has no names."""
-    if label is None:
-        raise Refused("no_label", "no label")
-    if isinstance(label, int) and names and 0 <= label < len(names):
-        return names[label]
-    if (isinstance(label, str) and not names and label.isprintable()) or label in names:
-        return str(label)
-    if isinstance(label, str) or names or label < 0:
-        raise Refused("label_out_of_range", f"label {label!r} of {len(names)} classes")
-    return str(label)
-
-
-def _gathered(rows: Iterator[_Row], options: SourceOptions, progress: Callable[[int], None]) -> pa.Table:
+def _gathered(
+    rows: Iterator[Row], options: SourceOptions, progress: Callable[[int], None], *, repeats: bool
+) -> pa.Table:
     """All rows as a table; fewer where most of those read are bad."""
     batches, read, bad = [], 0, 0
     while chunk := list(islice(rows, AT_ONCE)):
-        columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), _ROWS.types, strict=True)]
-        batches.append(pa.record_batch(columns, schema=_ROWS))
+        columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), ROWS.types, strict=True)]
+        batches.append(pa.record_batch(columns, schema=ROWS))
         read += len(chunk)
-        bad += len(chunk) - len({row.key for row in chunk if not row.reason})
+        bad += len(chunk) - len({row.where if repeats else row.key for row in chunk if not row.reason})
         progress(read)
         if bad > max(0.5, options.error_budget) * read:
             break
-    return pa.Table.from_batches(batches, _ROWS).combine_chunks()
+    return pa.Table.from_batches(batches, ROWS).combine_chunks()
 
 
-def _judged(table: pa.Table, names: Sequence[str], options: SourceOptions) -> tuple[Sequence[str], pa.Table, pa.Table]:
-    """The classes; the good samples, with columns `number` (their label) and `row`; the bad ones."""
+def _judged(
+    table: pa.Table, names: Sequence[str], options: SourceOptions, *, repeats: bool
+) -> tuple[Sequence[str], pa.Table, pa.Table]:
+    """The classes; the good samples, with columns `number` (their label) and `row`; the bad ones.
+
+    Where content `repeats`, nothing is a copy.
+    """
     fine = pc.equal(table["reason"], "")
     good, bad = table.filter(fine), table.filter(pc.invert(fine))
     names, labels = classes_of(good, names, options.error_budget * len(table))
     good = good.append_column("number", pa.array(labels, pa.int32()))
     good = good.append_column("row", pa.array(np.arange(len(good)))).drop_columns(["numbered", *_BAD[1:]])
     apart, good = good.filter(labels < 0), good.filter(labels >= 0).drop_columns("label")
-    first, conflicting = copies_of(_keys_of(good), good["number"].to_numpy(), good["declared"])
+    keys = _keys_of(good) if not repeats else np.arange(2 * len(good), dtype=np.uint64).reshape(-1, 2)
+    first, conflicting = copies_of(keys, good["number"].to_numpy(), good["declared"])
     copied = (first != np.arange(len(first))) & ~conflicting
-    others = [f"the same pixels as {where}" for where in good["where"].take(pa.array(first[copied])).to_pylist()]
+    others = [f"the same content as {where}" for where in good["where"].take(pa.array(first[copied])).to_pylist()]
     quarantined = [
         bad.select(_BAD),
         _refused(apart, "label_out_of_range", [f"label {label}, apart from all others" for label in apart["label"]]),
-        _refused(good.filter(conflicting), "conflicting_label", "others have the same pixels and another label"),
+        _refused(good.filter(conflicting), "conflicting_label", "others have the same content and another label"),
         _refused(good.filter(copied), "duplicate", others),
     ]
     return names, good.filter(~(conflicting | copied)), pa.concat_tables(quarantined)
@@ -208,7 +170,7 @@ def _keys_of(table: pa.Table) -> np.ndarray:
 def _refused(table: pa.Table, reason: str, details: str | Sequence[str]) -> pa.Table:
     told = [details] * len(table) if isinstance(details, str) else details
     columns = {"where": table["where"], "reason": [reason] * len(table), "detail": told}
-    return pa.table(columns, schema=pa.schema([_ROWS.field(name) for name in _BAD]))
+    return pa.table(columns, schema=pa.schema([ROWS.field(name) for name in _BAD]))
 
 
 def _check_budget(bad: pa.Table, read: int, folder: Path, options: SourceOptions) -> None:
@@ -232,25 +194,34 @@ def _counted(bad: pa.Table) -> dict[str, int]:
 
 
 def _kept(good: pa.Table, options: SourceOptions) -> pa.Table:
-    """The good samples in the order of their keys, each with its part."""
-    good = good.sort_by("key")
+    """The good samples in the order of their keys, each with its part; where names make pairs, with them."""
+    good = good.sort_by("key" if options.join == "class" else [("key", "ascending"), ("name", "ascending")])
     keys = pa.array((key.as_py().hex() for key in good["key"]), pa.string(), size=len(good))
-    parts = parts_of((key.as_py() for key in keys), good["declared"], options)
+    drawn = keys if options.join == "class" else good["name"]
+    parts = parts_of((each.as_py() for each in drawn), good["declared"], options)
     labels = good["number"].cast(pa.int64())
-    return pa.table({"key": keys, "label": labels, "part": parts, "row": good["row"], "where": good["where"]})
+    table = pa.table({"key": keys, "label": labels, "part": parts, "row": good["row"], "where": good["where"]})
+    return table if options.join == "class" else table.append_column("name", good["name"])
 
 
-def _summary(kept: pa.Table, bad: pa.Table, names: Sequence[str], shape: Sequence[int]) -> Summary:
-    counted = kept.group_by(["part", "label"]).aggregate([([], "count_all")]).to_pylist()
+def kept_by(table: pa.Table, names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Part -> class name -> samples, of a table with columns `part` and `label`."""
+    counted = table.group_by(["part", "label"]).aggregate([([], "count_all")]).to_pylist()
     counts = {(row["part"], row["label"]): row["count_all"] for row in counted}
+    return {part: {name: counts.get((part, label), 0) for label, name in enumerate(names)} for part in PARTS}
+
+
+def _summary(kept: pa.Table, bad: pa.Table, names: Sequence[str], form: Form, kind: str) -> Summary:
     return Summary(
         class_names=list(names),
-        shape=list(shape),
+        shape=list(form.shape),
         read=len(kept) + len(bad),
-        kept={part: {name: counts.get((part, label), 0) for label, name in enumerate(names)} for part in PARTS},
+        kept=kept_by(kept, names),
         quarantined=_counted(bad),
         digest=digest_of_rows(f"{key} {names[label]}" for key, label, _ in _identities(kept)),
         division=digest_of([list(names), digest_of_rows(" ".join(map(str, row)) for row in _identities(kept))]),
+        modality=kind,
+        rate=form.rate,
     )
 
 

@@ -33,10 +33,15 @@ SCHEMA = pa.schema(
 )
 
 
+MOVED = pa.field("moved", pa.map_(pa.string(), pa.float32()))
+"""A further column, where samples are not images alone."""
+
+
 def encode_manifest(rows: Sequence[ManifestRow]) -> bytes:
     """The Parquet file of these rows, in their order; same rows, same bytes."""
-    columns = {name: [_cell(getattr(row, name)) for row in rows] for name in SCHEMA.names}
-    return encode_table(pa.table(columns, schema=SCHEMA))
+    schema = SCHEMA.append(MOVED) if any(row.moved is not None for row in rows) else SCHEMA
+    columns = {name: [_cell(getattr(row, name)) for row in rows] for name in schema.names}
+    return encode_table(pa.table(columns, schema=schema))
 
 
 def encode_table(table: pa.Table) -> bytes:
@@ -50,14 +55,14 @@ def _cell(value: object) -> object:
     return sorted(value.items()) if isinstance(value, dict) else value
 
 
-def read_manifest(store: Store, names: Sequence[str], columns: Sequence[str] = SCHEMA.names) -> pa.Table:
-    """The rows of several manifests of a set, one after the other; those columns alone.
+def read_manifest(store: Store, names: Sequence[str], columns: Sequence[str] = ()) -> pa.Table:
+    """The rows of several manifests of a set, one after the other; those columns alone, or all.
 
     Raises:
         Damaged: a file is missing, is not Parquet or has other columns.
     """
     read = [_read(store, name, columns) for name in names]
-    return pa.concat_tables(read) if read else SCHEMA.empty_table().select(columns)
+    return pa.concat_tables(read) if read else SCHEMA.empty_table().select(columns or SCHEMA.names)
 
 
 def count(store: Store, names: Sequence[str], columns: Sequence[str]) -> Counter[tuple[Any, ...]]:
@@ -73,6 +78,8 @@ def count(store: Store, names: Sequence[str], columns: Sequence[str]) -> Counter
 def _read(store: Store, name: str, columns: Sequence[str]) -> pa.Table:
     content = store.read(name)
     try:
-        return pq.read_table(pa.BufferReader(content), schema=SCHEMA, columns=list(columns))
+        held = pq.read_schema(pa.BufferReader(content)).names
+        schema = SCHEMA.append(MOVED) if MOVED.name in held else SCHEMA
+        return pq.read_table(pa.BufferReader(content), schema=schema, columns=list(columns or schema.names))
     except (pa.ArrowException, OSError) as error:
         raise Damaged(f"{store.where(name)} is not a manifest ({error}): delete it and run again") from error

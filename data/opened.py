@@ -8,10 +8,11 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from filelock import FileLock
@@ -20,6 +21,7 @@ from data.blocks import Members, key_of, members_of_block
 from data.errors import Damaged, WrongUse
 from data.files import digest_of, sha256_of, write_atomically
 from data.foreign import MOST, read_members
+from data.forms import Form, forms_of
 from data.mixing import Integers
 from data.shards import read_index
 from data.sidecars import ShardRecord
@@ -78,6 +80,7 @@ class OpenSet:
         places: int64 (samples + tars,), of each tar where its samples begin and, once more, where the last one ends.
         digest: of the whole: the index's, or that of the tars.
         classes: how many there are; 0 where nothing says so.
+        forms: modality -> its form, as the index says; nothing for plain tars, whose images alone are read.
     """
 
     url: str
@@ -86,6 +89,7 @@ class OpenSet:
     places: Integers
     digest: str
     classes: int = 0
+    forms: Mapping[str, Form] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.first[-1])
@@ -132,7 +136,7 @@ def _set(store: Store, cache: Path | None, *, verify: bool) -> OpenSet:
         if verify and store.folder is not None and sha256_of(path) != shard.sha256:
             raise Damaged(f"{path} is damaged: its SHA-256 is not the one in {INDEX}; see `hardshard repair`")
     classes = len(names) if isinstance(names, list) else 0
-    return _joined(store.url, tars, places, str(found.facts["digest"]), classes)
+    return _joined(store.url, tars, places, str(found.facts["digest"]), classes, forms_of(found.facts))
 
 
 def _listed_places(store: Store, shard: ShardRecord) -> Integers:
@@ -161,9 +165,16 @@ def _plain(store: Store, cache: Path | None) -> OpenSet:
     return _joined(store.url, tars, [_places(path) for path in tars], digest)
 
 
-def _joined(url: str, tars: Sequence[Path], places: Sequence[Integers], digest: str, classes: int = 0) -> OpenSet:
+def _joined(
+    url: str,
+    tars: Sequence[Path],
+    places: Sequence[Integers],
+    digest: str,
+    classes: int = 0,
+    forms: Mapping[str, Form] = MappingProxyType({}),
+) -> OpenSet:
     first = np.cumsum([0, *(len(each) - 1 for each in places)])
-    return OpenSet(url, OpenFiles(tars), first, np.concatenate(places), digest, classes)
+    return OpenSet(url, OpenFiles(tars), first, np.concatenate(places), digest, classes, dict(forms))
 
 
 def _places(path: Path) -> Integers:

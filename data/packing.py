@@ -6,7 +6,7 @@ follows from the drafts and a seed alone, so that any process may write any shar
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from data.draft_files import DraftRecord
-from data.drafts import MEMBERS
 from data.errors import Damaged
+from data.forms import Form, told_of
 from data.manifest import count, encode_table, read_manifest
+from data.modalities import members_of
 from data.shards import ManifestRecord, ShardSet, commit, open_for_writing, shard_name, write_manifest, write_shard
 from data.sidecars import SetFacts, ShardRecord
 from data.store import Store
@@ -138,18 +139,32 @@ def _blocks(plan: Plan, rows: Rows) -> Iterator[tuple[int, bytes]]:
 
 @dataclass(frozen=True)
 class About:
-    """What drafts do not tell of a set: its recipe's name, label -> class name, modality -> shape of one input."""
+    """What drafts do not tell of a set.
+
+    Attributes:
+        name: the recipe's.
+        class_names: label -> name.
+        shapes: modality -> shape of one input.
+        modalities: modality -> rate and unit, see `told_of`; nothing for images alone.
+    """
 
     name: str
     class_names: Sequence[str]
     shapes: Mapping[str, Sequence[int]]
+    modalities: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of_forms(cls, name: str, class_names: Sequence[str], forms: Mapping[str, Form]) -> Self:
+        """Of samples of these modalities."""
+        return cls(name, class_names, {each: list(form.shape) for each, form in sorted(forms.items())}, told_of(forms))
 
     @classmethod
     def of(cls, finished: ShardSet) -> Self:
         """What a finished set says."""
         facts = finished.facts
         try:
-            return cls(str(facts["name"]), list(facts["class_names"]), dict(facts["shapes"]))  # type: ignore[call-overload]
+            told = {"modalities": facts["modalities"]} if "modalities" in facts else {}
+            return cls(str(facts["name"]), list(facts["class_names"]), dict(facts["shapes"]), told)  # type: ignore[call-overload]
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"{finished.store.url}: its index does not say {error}: rebuild the set") from error
 
@@ -168,7 +183,7 @@ def finish(
     """
     open_for_writing(store)
     manifests = place_manifests(plan, store)
-    return commit(store, counted(store, plan.split, about, shards, manifests), more, manifests)
+    return commit(store, counted(store, plan.split, about, shards, manifests), {**more, **about.modalities}, manifests)
 
 
 def counted(
@@ -187,7 +202,7 @@ def counted(
         name=about.name,
         split=split,
         class_names=about.class_names,
-        members=MEMBERS,
+        members=members_of(about.shapes),
         shapes=about.shapes,
         shards=shards,
         refused=dict(sorted(refused.items())),

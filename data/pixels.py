@@ -6,18 +6,12 @@ import warnings
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from data.refused import Refused
+
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM")
 MOST_PIXELS = 64 * 2**20
 """Of the largest image that is decoded: a header may claim more than memory holds."""
 _MODES = {1: "L", 3: "RGB"}
-
-
-class Refused(ValueError):
-    """A sample that is quarantined: a short code, and what was found."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
 
 
 def pixels_of(image: bytes | np.ndarray, *, size: int = 0, channels: int = 0) -> np.ndarray:

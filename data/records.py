@@ -14,7 +14,7 @@ class Batch:
 
     Attributes:
         keys: N sample keys, each `[a-z0-9_-]+`.
-        inputs: modality -> float (N, ...) in the modality's own range; images (N, C, H, W) in [0, 1].
+        inputs: modality -> x (N, ...) as a model takes it, in the modality's own range: images (N, C, H, W) in [0, 1].
         labels: int64 (N,).
     """
 
@@ -45,7 +45,7 @@ class Candidates:
         batch: the samples; its labels are the intended ones.
         search: name of the search that made them.
         parents: N tuples of real sample keys, empty for a sample that came from a latent alone.
-        starts: modality -> float (N, ...), each sample before the search moved it.
+        starts: modality -> x (N, ...), each sample before the search moved it.
         margins_before, margins: float (N,), the attacked model's margin at the start and at the end.
         as_is: these are real samples and meant to be: neither a margin near 0 nor newness is asked of them.
     """
@@ -113,7 +113,7 @@ class ManifestRow:
     scores: Mapping[str, float]
     soft_label: Sequence[float]
     sha256: str
-    """Of the encoded input, kept or not."""
+    """Of the encoded input, kept or not; of several, of the encodings one after the other, by extension."""
     crc32: Mapping[str, int] = field(default_factory=dict)
     """Of each member as stored, extension -> CRC-32; empty for a refused candidate."""
     shard: str = ""
@@ -122,3 +122,5 @@ class ManifestRow:
     """Where its first member's header begins in that tar; -1 where there is none."""
     length: int = 0
     """Bytes of the tar that are its own, headers and padding included; 0 for a refused candidate."""
+    moved: Mapping[str, float] | None = None
+    """Modality -> how far the search moved it, in the modality's own units; None in a set of images alone."""

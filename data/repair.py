@@ -76,7 +76,7 @@ def repair(store: Store) -> Repair:
 
 def history(found: ShardSet) -> Mapping[str, object]:
     """What an index says of how its set was made."""
-    return {name: found.facts[name] for name in ("seed", "round", "made_by") if name in found.facts}
+    return {name: found.facts[name] for name in ("seed", "round", "made_by", "modalities") if name in found.facts}
 
 
 def _is_whole(store: Store, name: str, digest: str) -> bool:

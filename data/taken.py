@@ -1,6 +1,6 @@
 """Samples that were taken in: read from a run's folder, part by part."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +8,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from data.census import place_of
 from data.errors import Damaged, WrongUse
 from data.files import read_json
-from data.intake import PIXELS, SAMPLES, SUMMARY, Summary
+from data.forms import Form
+from data.intake import SAMPLES, SUMMARY, Summary, values_file
+from data.modalities import modality
 from data.records import Batch
 from data.sources import Part, SourceOptions
 
 
 @dataclass(frozen=True)
 class Taken:
-    """The good samples of a source, on disk."""
+    """The good samples of a source of one modality, on disk."""
 
     folder: Path
     summary: Summary
 
     def batch(self, part: Part, options: SourceOptions) -> Batch:
-        """One part, in the order of keys: images float (N, C, H, W) in [0, 1], labels int64 (N,).
+        """One part, in the order of keys: x as a model takes it, (N, ...), and labels int64 (N,).
 
         Of the training part the labelled ones only, those whose content's hash is highest in each class; as many as
         there are where there are fewer, see `must_suffice`.
@@ -34,20 +37,37 @@ class Taken:
             Damaged: what was taken in is not there any more.
             WrongUse: the part has no sample.
         """
+        table = self.rows(part, options)
+        labels = torch.from_numpy(table["label"].to_numpy().copy())
+        x = self.inputs(table["row"].to_numpy())
+        return Batch(tuple(table["key"].to_pylist()), {self.summary.modality: x}, labels)
+
+    def rows(self, part: Part, options: SourceOptions) -> pa.Table:
+        """Key, label, row and, where names make pairs, name of the samples that `batch` gives; raises as it does."""
         table = self._table()
         table = table.filter(pc.equal(table["part"], part))
         if not len(table):
             raise WrongUse(f"the {part} part of the source has no sample: see source.validation_share and test_share")
         if part == "train":
             table = table.take(_labelled(table, options, self.summary))
-        pixels = np.memmap(self.folder / PIXELS, np.uint8, "r").reshape(-1, *self.summary.shape)
-        chosen = torch.from_numpy(pixels[table["row"].to_numpy()])
-        labels = torch.from_numpy(table["label"].to_numpy().copy())
-        return Batch(tuple(table["key"].to_pylist()), {"image": chosen.float() / 255}, labels)
+        return table
+
+    def inputs(self, rows: np.ndarray) -> Tensor:
+        """The samples at these rows, int64 (N,), as a model takes them: (N, ...)."""
+        kind, file = modality(self.summary.modality), self.folder / values_file(self.summary.modality)
+        values = np.memmap(file, np.dtype(kind.kind), "r").reshape(-1, *self.summary.shape)
+        return kind.floats(torch.from_numpy(values[rows]))
+
+    def forms(self) -> dict[str, Form]:
+        """Modality -> its form, whose unit is measured on the training part."""
+        kind, table = modality(self.summary.modality), self._table()
+        rows = table.filter(pc.equal(table["part"], "train"))["row"].to_numpy()
+        return {self.summary.modality: replace(self.summary.form, unit=kind.unit_of(self.inputs(rows)))}
 
     def _table(self) -> pa.Table:
         try:
-            return pq.read_table(self.folder / SAMPLES, columns=["key", "label", "part", "row"])
+            table = pq.read_table(self.folder / SAMPLES)
+            return table.select([name for name in table.column_names if name != "where"])
         except (pa.ArrowException, OSError) as error:
             raise Damaged(f"{self.folder / SAMPLES} is damaged ({error}): delete it and run again") from error
 

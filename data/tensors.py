@@ -1,8 +1,9 @@
-"""Members of samples as the tensors of a batch: images, labels, soft labels. Nothing here reads a pickle."""
+"""Members of samples as the tensors of a batch: inputs, labels, soft labels. Nothing here reads a pickle."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,36 +11,70 @@ from torch import Tensor
 
 from data.blocks import Members
 from data.errors import Damaged
-from data.modalities import image
+from data.forms import IMAGE_ALONE, Form
+from data.modalities import image, modality
 from data.pixels import pixels_of
 
 OTHERS = ("jpg", "jpeg", "webp", "bmp", "ppm")
 """Extensions of images that other people's tars hold."""
 
 
-def tensors_of(samples: Sequence[Members], classes: int, name: Callable[[int], str]) -> tuple[Tensor, Tensor, Tensor]:
-    """Images, uint8 (B, C, H, W); labels, int64 (B,); soft labels, float32 (B, K), one-hot where a sample has none.
+class Decoded(NamedTuple):
+    """B samples.
+
+    Attributes:
+        inputs: modality -> its values (B, ...): images uint8 (B, C, H, W), sound int16, features float32, text uint8.
+        labels: int64 (B,).
+        soft_labels: float32 (B, K), one-hot where a sample has none.
+    """
+
+    inputs: dict[str, Tensor]
+    labels: Tensor
+    soft_labels: Tensor
+
+
+def tensors_of(
+    samples: Sequence[Members], classes: int, name: Callable[[int], str], forms: Mapping[str, Form] | None = None
+) -> Decoded:
+    """B samples decoded.
 
     Args:
-        samples: B samples, with an image, `cls`, and perhaps `probs.npy`.
+        samples: B samples, with their inputs, `cls`, and perhaps `probs.npy`.
         classes: K, for samples without a soft label.
         name: what to call the sample at a place in messages.
+        forms: modality -> its form, of what is to be decoded; None for images of any form, in whatever format.
 
     Raises:
         Damaged: a sample does not decode, or has another shape than the first.
     """
-    images, labels, soft = [], [], []
+    inputs, labels, soft = list[dict[str, Tensor]](), list[int](), list[np.ndarray]()
+    only_images = forms is None or tuple(forms) == IMAGE_ALONE
     for place, members in enumerate(samples):
         try:
-            images.append(_image(members))
+            inputs.append({"image": _image(members)} if only_images else decoded(members, forms or {}))
             labels.append(int(members["cls"]))
             soft.append(_soft(members, labels[-1], classes))
         except (KeyError, ValueError, Damaged) as error:
             raise Damaged(f"{name(place)} does not decode: {error!r}") from error
-        if images[-1].shape != images[0].shape or soft[-1].shape != soft[0].shape:
-            found, first = ((tuple(images[at].shape), *soft[at].shape) for at in (place, 0))
+        if any(x.shape != inputs[0][kind].shape for kind, x in inputs[-1].items()) or soft[-1].shape != soft[0].shape:
+            found, first = ((*(tuple(x.shape) for x in inputs[at].values()), *soft[at].shape) for at in (place, 0))
             raise Damaged(f"{name(place)} has shape and classes {found}, not {first} as {name(0)}")
-    return torch.stack(images), torch.tensor(labels), torch.from_numpy(np.stack(soft))
+    stacked = {kind: torch.stack([each[kind] for each in inputs]) for kind in inputs[0]}
+    return Decoded(stacked, torch.tensor(labels), torch.from_numpy(np.stack(soft)))
+
+
+def decoded(members: Members, forms: Mapping[str, Form]) -> dict[str, Tensor]:
+    """Modality -> its values (...), of one sample.
+
+    Raises:
+        Damaged: a member does not decode to its form.
+        KeyError: a member is missing.
+    """
+    found = {}
+    for name, form in forms.items():
+        kind = modality(name)
+        found[name] = kind.decode(members[kind.extension], form)
+    return found
 
 
 def _image(members: Members) -> Tensor:

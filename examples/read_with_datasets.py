@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from zlib import crc32
 
@@ -43,6 +44,10 @@ def main(folder: str) -> None:
     }
     if "flac" in data.features:
         report["seconds_of_audio"] = seconds(data["flac"])
+    if "npy" in data.features:  # of several modalities: which was touched, and how far, in its own units
+        report["touched"] = Counter(sample["touched"] for sample in data["json"])
+        report["moved_image"] = sum(sample["moved_image"] for sample in data["json"])
+        report["sum_of_features"] = float(sum(np.sum(frames) for frames in data["npy"]))
     print(json.dumps(report))
 
 

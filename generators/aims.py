@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from generators.along import seen_by
 from generators.margins import Model
 
 
@@ -19,16 +20,23 @@ class Aim:
         y: labels to lead away from, int64 (N,).
         soft: the same as probabilities, float (N, K), where the labels came so.
         y_target: classes to lead to, int64 (N,), or None for any other than y.
+        places: which rows of the attacked batch these are, int64 (N,), or None for all of them.
     """
 
     y: Tensor
     soft: Tensor | None = None
     y_target: Tensor | None = None
+    places: Tensor | None = None
 
     def rows(self, chosen: Tensor) -> "Aim":
         """The aim of some rows, bool (N,) or int64 (M,)."""
-        parts = (part if part is None else part[chosen] for part in (self.soft, self.y_target))
-        return Aim(self.y[chosen], *parts)
+        soft, y_target = (part if part is None else part[chosen] for part in (self.soft, self.y_target))
+        places = torch.arange(len(self.y), device=self.y.device) if self.places is None else self.places
+        return Aim(self.y[chosen], soft, y_target, places[chosen])
+
+    def asked(self, model: Model) -> Model:
+        """The model, told which rows it is asked about."""
+        return seen_by(model, self.places)
 
     def errs(self, logits: Tensor) -> Tensor:
         """Bool (N,): the model, by its float (N, K), gives any other class than y."""
@@ -89,7 +97,7 @@ def climbed(model: Model, x: Tensor, aim: Aim, loss: RowLoss) -> tuple[Tensor, T
     """One forward and backward pass: logits, float (N, K), losses, float (N,), and their gradient, float (N, ...)."""
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
-        logits = model(x)
+        logits = aim.asked(model)(x)
         losses = loss(logits, aim)
         (gradient,) = torch.autograd.grad(losses.sum(), x)
     return logits.detach(), losses.detach(), gradient

@@ -37,5 +37,5 @@ def worst_of_starts(attempt: Attempt, model: Model, x: Tensor, aim: Aim, ball: B
 
 @torch.no_grad()
 def _rank(model: Model, x_adv: Tensor, aim: Aim, loss: RowLoss) -> Tensor:
-    logits = model(x_adv)
+    logits = aim.asked(model)(x_adv)
     return torch.stack([aim.errs(logits).to(logits.dtype), loss(logits, aim)], 1)

@@ -6,8 +6,15 @@ from data.runs import Run, StageRecord
 from pipelines.orchestration.flows import run_flow
 from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
+from pipelines.training.events import stages as events
 from pipelines.training.rounds import stages
 from pipelines.training.session import session
+
+
+@stage_task("judge-{name}-{fold}")
+def train_judge(recipe: Recipe, run: Run, name: str, fold: int) -> StageRecord:
+    """Train one judge of one modality of events, on all folds but its own."""
+    return events.judge(recipe, run, name, fold)
 
 
 @stage_task("round-0")
@@ -39,17 +46,26 @@ def measure(recipe: Recipe, run: Run) -> None:
 
 @run_flow
 def rounds(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
-    """Make the rounds; the generator and the judges must be in the run's folder.
+    """Make the rounds; the generator and the judges must be in the run's folder, of pairs the source alone.
 
     Args:
         recipe: a preset by name, and fields that differ from it; `rounds.count` says how many.
         run: the run's folder.
     """
     with session(recipe, run) as opened:
+        train_judges(recipe, opened)
         train_first(recipe, opened)
         for number in range(1, recipe.rounds.count + 1):
             if do_round(recipe, opened, number):
                 break
+
+
+def train_judges(recipe: Recipe, run: Run) -> None:
+    """Train the judges of each modality side by side; a run on images has its own by now."""
+    folds = range(recipe.judges.folds)
+    under_way = [train_judge.submit(recipe, run, name, fold) for name in recipe.events.modalities for fold in folds]
+    for future in under_way:
+        future.result()
 
 
 @run_flow

@@ -1,4 +1,4 @@
-"""Images: float (C, H, W) in [0, 1] in memory, 8-bit PNG (grey or RGB) at rest."""
+"""Images: float (C, H, W) in [0, 1] in memory, 8-bit PNG (grey or RGB) at rest, of any height and width."""
 
 import io
 import struct
@@ -13,6 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from data.errors import Damaged
+from data.forms import Form
+from data.modalities import Content, Fit, Held, Modality, furthest, no_unit
+from data.pixels import pixels_of
 
 extension = "png"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -102,3 +105,49 @@ def quantise(images: Tensor) -> Tensor:
 def stored(images: Tensor) -> Tensor:
     """Float images as a reader of the shard will see them: rounded to the 8 bits a PNG keeps; any shape, in [0, 1]."""
     return quantise(images).to(torch.float32) / 255
+
+
+def _take(content: Content, fit: Fit) -> Held:
+    return Held(pixels_of(content, size=fit.size, channels=fit.channels))
+
+
+def _floats(pixels: Tensor) -> Tensor:
+    return pixels.float() / 255
+
+
+def _rest(x: Tensor) -> Tensor:
+    if not ((x >= 0) & (x <= 1)).all():
+        raise ValueError(f"pixels lie in [0, 1], got {x.min():.3g} to {x.max():.3g}")
+    return quantise(x)
+
+
+def _encode(x: Tensor, form: Form) -> bytes:
+    return encode(x)
+
+
+def _decode(content: bytes, form: Form | None) -> Tensor:
+    pixels = decode(content)
+    if form is not None and tuple(pixels.shape) != form.shape:
+        raise Damaged(f"a PNG of shape {tuple(pixels.shape)}, not {form.shape}")
+    return pixels
+
+
+def _check(content: bytes, form: Form, *, quick: bool = False) -> None:
+    check(content, form.shape, quick=quick)
+
+
+image = Modality(
+    extension=extension,
+    kind="|u1",
+    unit="of the range from black, 0, to white, 1",
+    low=0,
+    high=1,
+    take=_take,
+    floats=_floats,
+    rest=_rest,
+    encode=_encode,
+    decode=_decode,
+    check=_check,
+    unit_of=no_unit,
+    moved=furthest,
+)

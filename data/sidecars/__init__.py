@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from data.forms import IMAGE_ALONE
 from data.tars import Packed
 
 Files = Mapping[str, bytes]
@@ -13,7 +14,15 @@ Files = Mapping[str, bytes]
 
 
 FACTS = {"label": "int64", "margin": "float64", "margin_before": "float64", "parents": "string", "search": "string"}
-"""Fields of each sample's JSON -> type, in their order."""
+"""Fields of each sample's JSON -> type, in their order, where samples are images alone."""
+
+
+def facts_of(shapes: Mapping[str, Sequence[int]]) -> dict[str, str]:
+    """Fields of each sample's JSON -> type: of several modalities also which was touched and how far each moved."""
+    if tuple(shapes) == IMAGE_ALONE:
+        return FACTS
+    more = {f"moved_{name}": "float64" for name in shapes} | {"touched": "string"}
+    return dict(sorted({**FACTS, **more}.items()))
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class SetFacts:
         split: of all its shards, `[a-z0-9_]+` without "tar" in it.
         class_names: label -> name.
         members: extension -> what it holds: "image", "label", "facts", "soft_label", "audio", "text", "features".
-        shapes: modality -> shape of one input, images (channels, height, width).
+        shapes: modality -> shape of one input: images (channels, height, width), sound (channels, samples).
         shards: in the order of their numbers.
         refused: reason -> candidates, over the whole set.
         by_class: class name -> samples kept.

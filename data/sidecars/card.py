@@ -6,11 +6,10 @@ Without declared features, `datasets` guesses them from the first five samples a
 import json
 from collections.abc import Mapping
 
-from data.sidecars import FACTS, Files, SetFacts, Sidecar
+from data.sidecars import Files, SetFacts, Sidecar, facts_of
 
 _TYPES: Mapping[str, Mapping[str, object]] = {
     "image": {"dtype": "image"},
-    "facts": {"struct": [{"name": name, "dtype": kind} for name, kind in FACTS.items()]},
     "soft_label": {"list": "float32"},
     "text": {"dtype": "string"},
     "audio": {"dtype": "binary"},  # decoding it needs a codec that not every torch can load
@@ -40,7 +39,8 @@ def _yaml(value: object) -> bytes:
 
 def _features(facts: SetFacts) -> list[dict[str, object]]:
     fields: list[dict[str, object]] = [{"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
-    types = {**_TYPES, "label": _label(facts), "features": _nested(facts)}
+    struct = {"struct": [{"name": name, "dtype": kind} for name, kind in facts_of(facts.shapes).items()]}
+    types = {**_TYPES, "facts": struct, "label": _label(facts), "features": _nested(facts)}
     return fields + [{"name": extension, **types[kind]} for extension, kind in sorted(facts.members.items())]
 
 

@@ -4,10 +4,10 @@ A source tells what it holds, sample by sample and unchecked: `(SourceOptions) -
 sample and keeps those that are good, so a source is never held in memory and decides nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast, get_args
 
 import numpy as np
 
@@ -23,9 +23,35 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".pgm")
 """Endings of image files."""
+ENDINGS = {"image": IMAGES, "audio": (".flac", ".wav"), "features": (".npy",), "text": (".txt",)}
+"""Modality -> endings of its files."""
+
+_ALONE = tuple(ending for endings in ENDINGS.values() for ending in endings)
+"""Endings of files that hold one sample each."""
+
+Join = Literal["class", "id"]
+"""What makes two samples of different sources one event: the same class, or the same name in both."""
 
 _PARTS: dict[str, Part] = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
 _PARTS |= {"dev": "validation", "test": "test", "t10k": "test"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two sources that `paired` joins."""
+
+    name: str = ""
+    """A file of data/sources."""
+    path: str = ""
+    """A file, a folder or a URL, where that source takes one."""
+    modality: str = ""
+    """As `source.modality`."""
+    length: int = 0
+    """As `source.length`."""
+
+    def __post_init__(self) -> None:
+        if not self.length >= 0:
+            raise ValueError(f"a side's length must be >= 0, got {self.length}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +78,18 @@ class SourceOptions:
     """Images are resized to this many pixels a side; 0 where they all have one size already."""
     channels: int = 0
     """Images are converted to grey (1) or RGB (3); 0 where they all are one or the other already."""
+    modality: str = ""
+    """What is read of a source that may hold several, a file of data/modalities; nothing for images."""
+    length: int = 0
+    """Sound, features and text are cut or padded to this many samples, frames or bytes; 0 where they all have one."""
+    first: Side = field(default_factory=Side)
+    """Of `paired`."""
+    second: Side = field(default_factory=Side)
+    """Likewise."""
+    join: Join = "class"
+    """What makes a pair: two samples of one class, drawn anew by `pair_seed`, or two of one name."""
+    pair_seed: int = 0
+    """Of the draw that pairs samples of one class."""
     error_budget: float = 0.01
     """Share of bad samples above which a run stops."""
     drawn: int = 5000
@@ -70,6 +108,10 @@ class SourceOptions:
             raise ValueError(f"source: no training samples are left beside test_share {self.test_share}")
         if self.channels not in (0, 1, 3):
             raise ValueError(f"source.channels must be 0, 1 or 3, got {self.channels}")
+        if not self.length >= 0:
+            raise ValueError(f"source.length must be >= 0, got {self.length}")
+        if self.join not in get_args(Join):
+            raise ValueError(f"source.join must be class or id, got {self.join}")
 
 
 @dataclass(frozen=True)
@@ -78,25 +120,37 @@ class Found:
 
     Attributes:
         where: file and place in it, for people.
-        image: an encoded image, or pixels: uint8, or float in [0, 1]; (H, W), (H, W, C) or (C, H, W).
+        content: of the source's modality: a file's bytes, or an array. Of images an encoded one, or pixels: uint8, or
+            float in [0, 1]; (H, W), (H, W, C) or (C, H, W).
         label: the class's number or name, or None where there is none.
         part: where the source says so.
-        problem: why the image could not even be fetched, one of `PROBLEMS`, or the empty string.
+        problem: why the content could not even be fetched, one of `PROBLEMS`, or the empty string.
+        name: what its source calls the event it belongs to; samples of two sources with one name make a pair.
     """
 
     where: str
-    image: bytes | np.ndarray
+    content: bytes | np.ndarray
     label: int | str | None
     part: Part | None = None
     problem: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a source holds: class names in the order of their labels, or () where it has none; samples, once."""
+    """What a source holds.
+
+    Attributes:
+        class_names: in the order of their labels, or () where it has none.
+        samples: once.
+        modality: of all its samples.
+        sides: of a source of pairs, modality -> the source of that side; it has no samples of its own.
+    """
 
     class_names: tuple[str, ...]
     samples: Iterator[Found]
+    modality: str = "image"
+    sides: Mapping[str, "Source"] = field(default_factory=dict)
 
 
 def source_of(options: SourceOptions) -> Source:
@@ -104,14 +158,36 @@ def source_of(options: SourceOptions) -> Source:
 
     Raises:
         Damaged: one of its files is broken from the start.
-        WrongUse: there is no source of that name, or nothing at its path.
+        WrongUse: there is no source of that name, nothing at its path, or it holds another modality.
     """
-    return cast(Callable[[SourceOptions], Source], plugin(data.sources, options.name))(options)
+    found = cast(Callable[[SourceOptions], Source], plugin(data.sources, options.name))(options)
+    if options.modality not in ("", found.modality):
+        raise WrongUse(f"{options.name} holds {found.modality or 'pairs'}, not source.modality {options.modality!r}")
+    return found
+
+
+def side_of(options: SourceOptions, side: Side) -> SourceOptions:
+    """The options of one side of a pair: its own where it has some, else those of the pair."""
+    own = {"name": side.name, "path": side.path, "modality": side.modality, "length": side.length}
+    return replace(options, first=Side(), second=Side(), **own)  # type: ignore[arg-type]
+
+
+def kind_of(options: SourceOptions) -> str:
+    """The modality that is read of files.
+
+    Raises:
+        WrongUse: there is none of that name.
+    """
+    kind = options.modality or "image"
+    if kind not in ENDINGS:
+        raise WrongUse(f"no modality {kind!r}: there are {', '.join(sorted(ENDINGS))}")
+    return kind
 
 
 def fingerprint_of(options: SourceOptions) -> str:
     """A digest that changes when a file of the source does; empty for one that is bundled."""
-    return Store(options.path).fingerprint() if options.path else ""
+    paths = [path for path in (options.path, options.first.path, options.second.path) if path]
+    return "+".join(Store(path).fingerprint() for path in paths)
 
 
 def files_of(options: SourceOptions, *endings: str) -> tuple[Store, list[str]]:
@@ -144,7 +220,7 @@ def stream_of(store: Store, name: str) -> BinaryIO:
 
 
 def image_at(store: Store, name: str, where: str, label: int | str | None, part: Part | None) -> Found:
-    """The sample whose image is a file of its own; if that cannot be fetched, its problem says so."""
+    """The sample that is a file of its own; if that cannot be fetched, its problem says so."""
     problem, content = _problem_of(store, name), b""
     try:
         content = store.read_range(name, 0, MOST + 1) if not problem and store.folder is None else content
@@ -153,7 +229,7 @@ def image_at(store: Store, name: str, where: str, label: int | str | None, part:
         problem = "missing_file"
     if len(content) > MOST:
         problem, content = "too_large", b""
-    return Found(where, content, label, part, problem)
+    return Found(where, content, label, part, problem, name.rpartition(".")[0])
 
 
 PROBLEMS = {
@@ -172,7 +248,7 @@ def _problem_of(store: Store, name: str) -> str:
             return "outside"
         if not path.is_file():  # a pipe or a device would never end
             return "missing_file"
-        return "too_large" if name.lower().endswith(IMAGES) and path.stat().st_size > MOST else ""
+        return "too_large" if name.lower().endswith(_ALONE) and path.stat().st_size > MOST else ""
     except Damaged:
         return "outside"
     except (OSError, ValueError):

@@ -90,7 +90,7 @@ def _loss(model: Model, state: _Descent, aim: Aim, weight: Tensor) -> tuple[Tens
     with torch.enable_grad():
         w = state.w.detach().requires_grad_(True)
         x_adv = (torch.tanh(w) + 1) / 2
-        logits = model(x_adv)
+        logits = aim.asked(model)(x_adv)
         right = margins_of(logits, aim.y) if aim.y_target is None else -margins_of(logits, aim.y_target)
         loss = (x_adv - state.origin).square().flatten(1).sum(1) + weight * right.clamp_min(0)
         (gradient,) = torch.autograd.grad(loss.sum(), w)

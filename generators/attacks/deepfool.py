@@ -39,7 +39,7 @@ def _walk(model: Model, x: Tensor, aim: Aim, ball: Ball) -> Tensor:
     out, rows, delta = x.clone(), torch.arange(len(x), device=x.device), torch.zeros_like(x)
     for step in range(ball.steps + 1):
         x_adv = (x + (1 + OVERSHOOT) * delta).clamp(0, 1)
-        logits, plane = nearest_plane(model, x_adv, aim.y, ball.norm, aim.y_target)
+        logits, plane = nearest_plane(aim.asked(model), x_adv, aim.y, ball.norm, aim.y_target)
         errs = aim.errs(logits)
         out[rows[errs]] = x_adv[errs]
         if step == ball.steps or errs.all():

@@ -44,7 +44,7 @@ def _walk(model: Model, origin: Tensor, x_adv: Tensor, aim: Aim, ball: Ball) -> 
     for _ in range(ball.steps):
         x_adv = _step(model, origin, x_adv, aim, ball)
         with torch.no_grad():
-            errs = aim.errs(model(x_adv))
+            errs = aim.errs(aim.asked(model)(x_adv))
         length = lengths(x_adv - origin, ball.norm)
         closer = errs & (length < best[rows])
         nearest[rows[closer]], best[rows[closer]] = x_adv[closer], length[closer]
@@ -57,7 +57,7 @@ def _walk(model: Model, origin: Tensor, x_adv: Tensor, aim: Aim, ball: Ball) -> 
 
 
 def _step(model: Model, origin: Tensor, x_adv: Tensor, aim: Aim, ball: Ball) -> Tensor:
-    _, plane = nearest_plane(model, x_adv, aim.y, ball.norm, aim.y_target)
+    _, plane = nearest_plane(aim.asked(model), x_adv, aim.y, ball.norm, aim.y_target)
     from_origin = plane.offset + (plane.slope * (origin - x_adv)).flatten(1).sum(1)
     both = torch.cat([x_adv, origin]), torch.cat([plane.slope] * 2), torch.cat([plane.offset, from_origin])
     here, there = step_to_plane(*both, ball.norm).chunk(2)

@@ -41,7 +41,7 @@ def _search(model: Model, ball: Ball, rng: torch.Generator, inputs: Tensor, aim:
         if query:
             window = window_of(_share(query, ball.steps), x, odd=ball.norm == "l2")
             tried = change(best, x, window, ball.epsilon, rng)
-        logits = model(tried.view(-1, *inputs.shape[1:]))
+        logits = aim.asked(model)(tried.view(-1, *inputs.shape[1:]))
         errs, closeness = aim.errs(logits), _closeness(logits, aim)
         closer = closeness > reached
         best = torch.where(closer[:, None, None, None], tried, best)

@@ -8,6 +8,7 @@ from pathlib import Path
 from data.draft_files import DraftRecord
 from data.files import sha256_of
 from data.packing import About, Plan, finish, pack_shard, plan
+from data.pairing import open_pairs
 from data.runs import Run
 from data.sidecars import ShardRecord
 from data.store import Store
@@ -15,6 +16,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.drafting import SPLIT
 from pipelines.training.pages.funnel import bands_of, funnel_of
 from pipelines.training.participants import taken
+from pipelines.training.places import SOURCE
 from pipelines.training.sets import SetOptions, participants
 
 
@@ -49,8 +51,7 @@ def commit_set(
 ) -> dict[str, object]:
     """Write manifests, what describes the set, and its index; in a worker process."""
     store = Store(options.url)
-    summary = taken(run.folder).summary
-    about = About(recipe.name, summary.class_names, {"image": summary.shape})
+    about = _about(recipe, run)
     digests = {stage: run.record(stage).digest for stage in participants(recipe, options.attacked[0])}
     if attacked := options.attacked[1]:
         digests[attacked] = sha256_of(run.path(attacked))
@@ -64,3 +65,11 @@ def commit_set(
         "bands": bands_of(store, manifests),
         "files": [*finished.sidecars, *manifests],
     }
+
+
+def _about(recipe: Recipe, run: Run) -> About:
+    if recipe.events.epsilon:
+        pairs = open_pairs(run.path(SOURCE))
+        return About.of_forms(recipe.called, pairs.summary.class_names, pairs.forms())
+    summary = taken(run.folder).summary
+    return About(recipe.called, summary.class_names, {"image": summary.shape})

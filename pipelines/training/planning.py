@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from pipelines.recipes import Recipe
 from pipelines.training import sets, stages
 from pipelines.training.arms import ARMS, SHARDS
 from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS
+from pipelines.training.events import stages as events
 from pipelines.training.rounds import stages as rounds
 
 Command = Literal["run", "build", "probe"]
@@ -113,8 +115,8 @@ def plan_of(recipe: Recipe, folder: Path, command: Command = "run", seeds: int =
         Damaged: a record is unreadable.
     """
     folder = folder.absolute()
-    if (owner := owner_of(folder)) not in ("", recipe.name):
-        raise WrongUse(f"{folder} belongs to recipe {owner!r}, not {recipe.name!r}: choose another folder with --run")
+    if (owner := owner_of(folder)) not in ("", recipe.called):
+        raise WrongUse(f"{folder} belongs to recipe {owner!r}, not {recipe.called!r}: choose another folder with --run")
     outlook = Outlook(folder, lambda stage: _expected(recipe, outlook, stage))
     found: dict[str, list[Stage]] = {}
     for flow, ask in _flows(recipe, command, seeds).items():
@@ -125,6 +127,10 @@ def plan_of(recipe: Recipe, folder: Path, command: Command = "run", seeds: int =
 
 
 def _flows(recipe: Recipe, command: Command, seeds: int) -> dict[str, Callable[[Recipe, Outlook], None]]:
+    if recipe.events.epsilon:
+        if command == "probe":
+            raise WrongUse("there is nothing to probe of pairs: their rounds try as many candidates as they are told")
+        return {"train_model": _source, "rounds": partial(_rounds, compare=command == "run")}
     flows: dict[str, Callable[[Recipe, Outlook], None]] = {"train_model": _model, "train_generator": _generator}
     if command == "probe":
         return {**flows, "build_shards": partial(_shards, probe_alone=True)}
@@ -134,6 +140,10 @@ def _flows(recipe: Recipe, command: Command, seeds: int) -> dict[str, Callable[[
     if command == "run":
         flows |= {"train_robust": partial(_arms, seeds=seeds), "evaluate": partial(_accuracies, seeds=seeds)}
     return flows
+
+
+def _source(recipe: Recipe, outlook: Outlook) -> None:
+    stages.taken_in(recipe, outlook.run)
 
 
 def _model(recipe: Recipe, outlook: Outlook) -> None:
@@ -170,6 +180,8 @@ def _shards(recipe: Recipe, outlook: Outlook, *, probe_alone: bool = False) -> N
 
 def _rounds(recipe: Recipe, outlook: Outlook, *, compare: bool) -> None:
     run = outlook.run
+    for name, fold in product(recipe.events.modalities, range(recipe.judges.folds)):
+        events.judge(recipe, run, name, fold)
     rounds.first_model(recipe, run)
     for number in range(1, recipe.rounds.count + 1):  # at most: what is not made yet may stall
         rounds.round_set(recipe, run, number)
@@ -216,7 +228,9 @@ def _expected(recipe: Recipe, outlook: Outlook, stage: str) -> Facts:
 
 
 def _forecast(recipe: Recipe, folder: Path) -> Forecast | None:
-    """By the probe's record, unless it would be made anew."""
+    """By the probe's record, unless it would be made anew; none of pairs."""
+    if recipe.events.epsilon:
+        return None
     outlook = Outlook(folder, lambda stage: _expected(recipe, outlook, stage))
     for ask in _flows(recipe, "probe", 1).values():
         ask(recipe, outlook)

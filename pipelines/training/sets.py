@@ -15,6 +15,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.budget import Allocation, allocate
 from pipelines.training.drafting import AUTO, DRAFTS, PROBE, SPLIT, THRESHOLDS, DraftRequest, chosen_of, preview_file
+from pipelines.training.events.places import judge_stages
 from pipelines.training.late import Late
 from pipelines.training.places import ensemble_files
 from pipelines.training.processes import in_worker
@@ -87,7 +88,8 @@ def thresholds(recipe: Recipe, run: Run) -> StageRecord:
         "label_error": recipe.shards.label_error,
         "ball": asdict(recipe.training.ball),
     }
-    return run.stage(THRESHOLDS, depends, [], partial(in_worker, planted.choose_thresholds, recipe, run.folder))
+    choose = partial(in_worker, planted.choose_thresholds, recipe, run.folder)
+    return run.stage(THRESHOLDS, depends, [], choose, common=True)
 
 
 def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
@@ -109,7 +111,8 @@ def probe(recipe: Recipe, run: Run) -> StageRecord:
     depends = {**_makes(recipe, run, options, request), "candidates": recipe.budget.probe}
     depends |= {"balance": request.balance, "quotas": dict(request.quotas)}
     outputs = [f"{DRAFTS}/{PROBE}/{name}" for name in draft_files(SPLIT, 0)]
-    return run.stage(PROBE, depends, outputs, partial(in_worker, probing.probe, request, recipe.budget.probe))
+    probe_some = partial(in_worker, probing.probe, request, recipe.budget.probe)
+    return run.stage(PROBE, depends, outputs, probe_some, common=True)
 
 
 def allocation(recipe: Recipe, run: Run) -> Allocation:
@@ -129,7 +132,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         record, seconds = in_worker(materialise.build_draft, request)
         return asdict(record), seconds
 
-    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build, common=True)
 
 
 def request_of(recipe: Recipe, run: Run, options: SetOptions, number: int) -> DraftRequest:
@@ -189,7 +192,7 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     """The set's commit point; for the run's own set, what its candidates became and what the examiner says."""
     shards = [run.record(_stage(options, f"shard-{number}")) for number in range(options.count)]
     depends = {**depends_on(recipe, run, "source"), "url": options.url}
-    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, ["examiner"])["inputs"]}
+    depends |= {"inputs": drafts_of(run, options)["inputs"] | made_by(run, _examiner(recipe))["inputs"]}
     depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
@@ -208,6 +211,10 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     return run.stage(options.folder, depends, files, build)
 
 
+def _examiner(recipe: Recipe) -> list[str]:
+    return [] if recipe.events.epsilon else ["examiner"]  # events have none
+
+
 def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
     """The whole set of a control arm."""
     options = control_set(recipe, run, arm)
@@ -218,6 +225,8 @@ def control(recipe: Recipe, run: Run, arm: str) -> StageRecord:
 
 def participants(recipe: Recipe, attacked: str = "") -> list[str]:
     """The stages whose networks take part in making a sample; `attacked` unless it is the run's own model."""
+    if recipe.events.epsilon:
+        return [attacked, *judge_stages(recipe.events.modalities, recipe.judges.folds)]
     return [attacked or "model", "generator", *(f"judge-{fold}" for fold in range(recipe.judges.folds))]
 
 

@@ -10,7 +10,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from data.errors import WrongUse
 from data.intake_files import PIXELS, QUARANTINE, SAMPLES, SUMMARY
@@ -20,17 +20,19 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.late import Late
 from pipelines.training.mixes import MixOptions
-from pipelines.training.models.locating import digest_of_model, files_of
+from pipelines.training.models.locating import digest_of_model, files_of, is_brought
 from pipelines.training.places import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
 from pipelines.training.processes import in_worker
 
 if TYPE_CHECKING:
     from pipelines.training import participants, work
     from pipelines.training.evaluation import robustness
+    from pipelines.training.events import participants as of_events
 else:  # torch is for those who work, see pipelines/training/late.py
     work = Late("pipelines.training.work")
     participants = Late("pipelines.training.participants")
     robustness = Late("pipelines.training.evaluation.robustness")
+    of_events = Late("pipelines.training.events.participants")
 
 SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 
@@ -42,7 +44,10 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
         WrongUse: they do not suffice, or their size suits no network.
     """
     record = taken_in(recipe, run)
-    participants.must_do(run.folder, recipe.source.labelled)
+    if recipe.events.epsilon:
+        of_events.must_do(recipe, run.folder)
+    else:
+        participants.must_do(run.folder, recipe.source.labelled)
     return record
 
 
@@ -55,7 +60,12 @@ def taken_in(recipe: Recipe, run: Run, *, anew: bool = True) -> StageRecord:
     options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
     depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
     read = partial(in_worker, work.read_source, recipe, run.folder) if anew else partial(_refuse, run)
-    return run.stage("source", depends, SOURCE_FILES, read)
+    return run.stage("source", depends, _source_files, read)
+
+
+def _source_files(facts: Facts) -> Sequence[str]:
+    """Of pairs, those of both sides."""
+    return cast(Sequence[str], facts.get("files", SOURCE_FILES))
 
 
 def _refuse(run: Run) -> tuple[Facts, float]:
@@ -72,32 +82,36 @@ def model(recipe: Recipe, run: Run) -> StageRecord:
         bring = partial(in_worker, work.bring_model, recipe, run.folder)
         return run.stage("model", depends, files_of(recipe.model), bring)
     depends = depends_on(recipe, run, "source", "training")
-    return run.stage("model", depends, [MODEL], partial(in_worker, work.fit_model, recipe, run.folder))
+    fit = partial(in_worker, work.fit_model, recipe, run.folder)  # which forgets what was brought
+    return run.stage("model", depends, [MODEL], fit, common=not is_brought(run.folder))
 
 
 def gan(recipe: Recipe, run: Run) -> StageRecord:
     """The class-conditional GAN."""
     depends = depends_on(recipe, run, "source", "generator")
-    return run.stage("generator", depends, [GENERATOR], partial(in_worker, work.fit_gan, recipe, run.folder))
+    fit = partial(in_worker, work.fit_gan, recipe, run.folder)
+    return run.stage("generator", depends, [GENERATOR], fit, common=True)
 
 
 def judge(recipe: Recipe, run: Run, fold: int) -> StageRecord:
     """The judge that leaves out one fold of the training samples."""
     depends = {**depends_on(recipe, run, "source", "judges"), "fold": fold}
     todo = partial(in_worker, work.fit_one_judge, recipe, run.folder, fold)
-    return run.stage(f"judge-{fold}", depends, [judge_file(fold)], todo)
+    return run.stage(f"judge-{fold}", depends, [judge_file(fold)], todo, common=True)
 
 
 def examiner(recipe: Recipe, run: Run) -> StageRecord:
     """The outsider that measures labels and never filters."""
     depends = depends_on(recipe, run, "source", "judges")
-    return run.stage("examiner", depends, [EXAMINER], partial(in_worker, work.fit_the_examiner, recipe, run.folder))
+    fit = partial(in_worker, work.fit_the_examiner, recipe, run.folder)
+    return run.stage("examiner", depends, [EXAMINER], fit, common=True)
 
 
 def fidelity(recipe: Recipe, run: Run) -> StageRecord:
     """What the examiner sees of the generator."""
     depends = {**depends_on(recipe, run, "source"), **made_by(run, ["generator", "examiner"])}
-    return run.stage("fidelity", depends, [], partial(in_worker, work.measure_fidelity, recipe, run.folder))
+    measure = partial(in_worker, work.measure_fidelity, recipe, run.folder)
+    return run.stage("fidelity", depends, [], measure, common=True)
 
 
 def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:

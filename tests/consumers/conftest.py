@@ -15,34 +15,23 @@ import torch
 from PIL import Image
 
 from data.drafts import Judged, write_draft
-from data.files import canonical_json
+from data.forms import Form
 from data.packing import About, finish, pack_shard, plan
 from data.records import Batch, Candidates, Verdict
-from data.shards import commit, shard_name, write_shard
-from data.sidecars import SetFacts
 from data.store import Store
-from data.tars import pack
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENTS = ROOT / ".venv-consumers"
 STUB = Path(__file__).parent / "stub"
 NEED_TORCHVISION = ("read_with_timm.py", "train_with_open_clip.py")
-KINDS = {
-    "cls": "label",
-    "flac": "audio",
-    "json": "facts",
-    "png": "image",
-    "probs.npy": "soft_label",
-    "txt": "text",
-}
 COLOURS = ["red", "green", "blue", "yellow", "cyan", "magenta", "white", "grey", "brown", "orange"]
 """Class names of the pairs, and what their pictures show a square of."""
-SOUNDS = """
-import sys, numpy, soundfile
-for number in range(int(sys.argv[2])):
-    tone = numpy.sin(numpy.arange(1600) * (number % 10 + 1) / 20) / 2
-    soundfile.write(f"{sys.argv[1]}/{number}.flac", tone, 16000)
-"""
+FORMS = {
+    "audio": Form((1, 1600), 16000),
+    "features": Form((4, 3), unit=(1.0, 2.0, 0.5)),
+    "image": Form((3, 32, 32)),
+    "text": Form((32,)),
+}
 
 
 @pytest.fixture(scope="session")
@@ -70,54 +59,44 @@ def judged(patterns: torch.Tensor, rng: torch.Generator) -> Judged:
 
 
 @pytest.fixture(scope="session")
-def pairs(tmp_path_factory: pytest.TempPathFactory, environment: Callable[[str], Path]) -> Path:
-    """1,000 RGB pictures in 4 shards, each with a caption and a tenth of a second of sound as well."""
-    folder, sounds = tmp_path_factory.mktemp("pairs"), tmp_path_factory.mktemp("sounds")
-    subprocess.run([environment("current"), "-c", SOUNDS, sounds, "1000"], check=True)
-    draw, samples = np.random.default_rng(0), []
-    for number in range(1000):
-        colour = COLOURS[number % 10]
-        key, members = sample(number, square(draw, colour))
-        sound = (sounds / f"{number}.flac").read_bytes()
-        samples.append((key, {**members, "txt": f"a {colour} square".encode(), "flac": sound}))
-    write_pairs(folder, samples)
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,000 RGB pictures in 4 shards, each with a caption, a tenth of a second of sound and features; all of
+    hardshard's own steps wrote them, after a search that moved every fourth picture alone."""
+    folder, drafts = tmp_path_factory.mktemp("pairs"), tmp_path_factory.mktemp("drafts")
+    rng, store = torch.Generator().manual_seed(0), Store(str(folder))
+    records = [write_draft(drafts, "train", n, [event_candidates(n, rng)], rng, FORMS) for n in range(2)]
+    dealt = plan(drafts, records, "train", 4, seed=0)
+    shards = [pack_shard(dealt, n, store) for n in range(4)]
+    finish(dealt, shards, store, About.of_forms("pairs", COLOURS, FORMS), {"seed": 0})
     return folder
 
 
-def square(draw: np.random.Generator, colour: str) -> np.ndarray:
-    """A square of a colour somewhere in the dark, uint8 (32, 32, 3)."""
+def event_candidates(number: int, rng: torch.Generator) -> Judged:
+    """500 events; margins 0, 1/4, 1/2 ..."""
+    labels, draw = torch.arange(500) % 10, np.random.default_rng(number)
+    times = torch.arange(1600) / 20
+    pictures = torch.stack([square(draw, COLOURS[label]) for label in labels.tolist()])
+    captions = [f"a {COLOURS[label]} square".encode().ljust(32, b"\0") for label in labels.tolist()]
+    starts = {
+        "audio": torch.stack([torch.sin(times * (label + 1)) / 2 for label in labels.tolist()])[:, None],
+        "features": torch.randn(500, 4, 3, generator=rng),
+        "image": pictures,
+        "text": torch.tensor([list(caption) for caption in captions], dtype=torch.uint8),
+    }
+    moved = (torch.arange(500) % 4 == 0).float()[:, None, None, None] * 16 / 255
+    batch = Batch(tuple(f"real-{n}" for n in range(500)), {**starts, "image": (pictures + moved).clamp(0, 1)}, labels)
+    soft = torch.nn.functional.one_hot(labels, 10) * 0.8 + 0.02
+    margins = torch.arange(500) / 4
+    made = Candidates(batch, "walk", ((),) * 500, starts, margins + 3, margins)
+    return Judged(made, Verdict(("",) * 500, {}), soft)
+
+
+def square(draw: np.random.Generator, colour: str) -> torch.Tensor:
+    """A square of a colour somewhere in the dark, float (3, 32, 32) in [0, 1]."""
     picture = draw.integers(0, 60, (32, 32, 3), dtype=np.uint8)
     top, left = draw.integers(0, 16, 2)
     picture[top : top + 16, left : left + 16] = Image.new("RGB", (1, 1), colour).getpixel((0, 0))
-    return picture
-
-
-def sample(number: int, picture: np.ndarray) -> tuple[str, dict[str, bytes]]:
-    png, npy, label = io.BytesIO(), io.BytesIO(), number % 10
-    Image.fromarray(picture).save(png, "png")
-    soft = np.full(10, 0.02, np.float32)
-    soft[label] = 0.82
-    np.save(npy, soft)
-    facts = {"label": label, "margin": number / 4, "margin_before": 3.0, "parents": "", "search": "walk"}
-    members = {"cls": str(label).encode(), "json": canonical_json(facts)}
-    return f"train-000000-{number:06d}", {**members, "png": png.getvalue(), "probs.npy": npy.getvalue()}
-
-
-def write_pairs(folder: Path, samples: list[tuple[str, dict[str, bytes]]]) -> None:
-    store = Store(str(folder))
-    shards = [write_shard(store, shard_name("train", n), pack(samples[n * 250 :][:250])) for n in range(4)]
-    facts = SetFacts(
-        name="pairs",
-        split="train",
-        class_names=COLOURS,
-        members=KINDS,
-        shapes={"image": [3, 32, 32]},
-        shards=shards,
-        refused={},
-        by_class=dict.fromkeys(COLOURS, 100),
-        by_search={"walk": 1000},
-    )
-    commit(store, facts, {"seed": 0}, [])
+    return torch.from_numpy(picture).permute(2, 0, 1) / 255
 
 
 @pytest.fixture(params=["images", "pairs"])

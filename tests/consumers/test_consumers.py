@@ -2,12 +2,15 @@
 
 import ast
 import hashlib
+import io
 import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,6 +51,18 @@ def test_webdataset_trains_on_soft_labels(environment_name, version, folder, run
     assert found["loss"][-1] < found["loss"][0]
 
 
+@pytest.mark.parametrize(("environment_name", "version"), [("current", "1.0.2"), ("webdataset-0.2.86", "0.2.86")])
+def test_webdataset_trains_on_picture_sound_and_features_at_once(environment_name, version, pairs, run, contents):
+    found = run("train_on_pairs_with_webdataset.py", pairs, environment_name)
+
+    assert found["consumer"] == f"webdataset {version}"
+    assert found["samples"] == samples_in(pairs)
+    assert found["batch"] == {"flac": [50, 1600], "npy": [50, 4, 3], "png": [50, 3, 32, 32]}
+    assert found["touched"] == {"": 750, "image": 250}
+    assert found["captions"] == sum(crc32(caption) for caption in contents(pairs, ".txt"))
+    assert found["loss"] == sorted(found["loss"], reverse=True)
+
+
 def test_wids_draws_every_sample_at_random(folder, run, expected):
     found = run("read_with_wids.py", folder)
 
@@ -70,6 +85,18 @@ def test_hugging_face_passes_audio_on_as_bytes_that_decode(pairs, run):
 
     assert found["features"]["flac"] == "Value('binary')"
     assert found["seconds_of_audio"] == pytest.approx(1000 * 0.1)
+
+
+def test_hugging_face_finds_which_modality_was_touched_and_how_far_and_features_as_numbers(pairs, run, contents):
+    found = run("read_with_datasets.py", pairs)
+
+    told = [json.loads(facts) for facts in contents(pairs, ".json")]
+    assert found["touched"] == {"": 750, "image": 250}
+    assert found["moved_image"] == pytest.approx(sum(facts["moved_image"] for facts in told))
+    assert found["features"]["npy"] == "List(List(Value('float32')))"
+    members = [npy for digit in range(10) for npy in contents(pairs, f"{digit}.npy")]  # not probs.npy
+    frames = [np.load(io.BytesIO(npy), allow_pickle=False) for npy in members]
+    assert found["sum_of_features"] == pytest.approx(float(np.sum(frames)), rel=1e-4)
 
 
 def test_energon_reads_all_and_resumes_exactly(folder, run, expected):
@@ -142,7 +169,7 @@ def test_webshart_finds_every_member_by_name(folder, run, expected):
     found = run("read_with_webshart.py", folder)
 
     assert found["samples"] == samples_in(folder)
-    assert found["members"] == (800 if folder.name.startswith("images") else 6000)
+    assert found["members"] == (800 if folder.name.startswith("images") else 7000)
     assert found["checksum"] == expected(folder)
 
 

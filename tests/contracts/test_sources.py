@@ -32,7 +32,9 @@ Pair = tuple[np.ndarray, int]
 def digits_of(count: int = COUNT) -> list[Pair]:
     """Some of the bundled digits: uint8 (8, 8), label."""
     found = source_of(SourceOptions()).samples
-    return [(np.asarray(sample.image), int(sample.label or 0)) for _, sample in zip(range(count), found, strict=False)]
+    return [
+        (np.asarray(sample.content), int(sample.label or 0)) for _, sample in zip(range(count), found, strict=False)
+    ]
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -92,7 +94,9 @@ def read(name: str, path: Path, into: Path, **options: object) -> Summary:
 
 
 def test_every_source_but_the_bundled_ones_has_a_layout_here():
-    assert set(LAYOUTS) | {"digits", "mnist5k", "rendered_digits"} == set(plugin_names(data.sources))
+    elsewhere = {"digits", "mnist5k", "paired", "rendered_digits", "spoken_digits"}
+
+    assert set(LAYOUTS) | elsewhere == set(plugin_names(data.sources))
 
 
 def test_the_same_data_in_each_layout_and_order_has_one_digest_and_one_order(tmp_path):

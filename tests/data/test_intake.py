@@ -124,7 +124,7 @@ def test_another_split_seed_draws_other_parts(tmp_path):
 
 
 def test_declared_parts_are_kept_and_validation_is_drawn_from_training(tmp_path):
-    samples = [Found(s.where, s.image, s.label, "test" if n < 100 else "train") for n, s in enumerate(good(500))]
+    samples = [Found(s.where, s.content, s.label, "test" if n < 100 else "train") for n, s in enumerate(good(500))]
 
     summary = read(samples, tmp_path, test_share=0.2, validation_share=0.2)
 
@@ -168,15 +168,15 @@ def test_a_rare_label_apart_from_all_others_is_no_class(stray, tmp_path):
 
 
 def test_labels_apart_that_are_not_rare_are_classes_in_the_order_of_numbers(tmp_path):
-    samples = [Found(f.where, f.image, [9, 10, "ten"][n % 3]) for n, f in enumerate(good(90))]
+    samples = [Found(f.where, f.content, [9, 10, "ten"][n % 3]) for n, f in enumerate(good(90))]
 
     assert read(samples, tmp_path, ()).class_names == ["9", "10", "ten"]
 
 
 @pytest.mark.parametrize("declared", [("train",), ("train", "validation"), ("train", "test"), ("test", "validation")])
 def test_a_part_that_the_source_does_not_name_is_drawn(declared, tmp_path):
-    samples = [Found(f.where, f.image, f.label, declared[n % len(declared)]) for n, f in enumerate(good(600))]
-    more = [Found(f.where, f.image, f.label) for f in good(200, 600)]
+    samples = [Found(f.where, f.content, f.label, declared[n % len(declared)]) for n, f in enumerate(good(600))]
+    more = [Found(f.where, f.content, f.label) for f in good(200, 600)]
 
     summary = read([*samples, *more], tmp_path, test_share=0.2, validation_share=0.2)
 
@@ -190,13 +190,13 @@ def test_of_equal_samples_the_one_in_the_test_part_stays_whatever_the_order(orde
     summary = read([*good(500), *copies[::order]], tmp_path)
 
     rows = pq.read_table(tmp_path / QUARANTINE).to_pylist()
-    assert {(row["where"], row["detail"]) for row in rows} == {(w, "the same pixels as b") for w in "ac"}
+    assert {(row["where"], row["detail"]) for row in rows} == {(w, "the same content as b") for w in "ac"}
     assert sum(summary.kept["test"].values()) == 1
 
 
 def test_moving_a_sample_to_another_part_changes_what_is_handed_on_but_not_the_content(tmp_path):
-    samples = [Found(f.where, f.image, f.label, "test" if n % 2 else "train") for n, f in enumerate(good(100))]
-    moved = [*samples[:-1], Found("z", samples[-1].image, samples[-1].label, "train")]
+    samples = [Found(f.where, f.content, f.label, "test" if n % 2 else "train") for n, f in enumerate(good(100))]
+    moved = [*samples[:-1], Found("z", samples[-1].content, samples[-1].label, "train")]
 
     one, two = read(samples, tmp_path / "one"), read(moved, tmp_path / "two")
 

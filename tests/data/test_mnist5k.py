@@ -43,8 +43,8 @@ def test_each_line_is_an_image_row_by_row_and_its_label(planted, tmp_path):
 
     values = [int(value) for value in lines(30).split(b"\n")[3].split(b",")]
     assert [sample.label for sample in found] == [row % 10 for row in range(30)]
-    assert found[3].image.ravel().tolist() == values[:-1]
-    assert found[3].image.shape == (28, 28)
+    assert found[3].content.ravel().tolist() == values[:-1]
+    assert found[3].content.shape == (28, 28)
     assert take_in(source_of(OPTIONS), OPTIONS, tmp_path / "in").read == 30
 
 

@@ -29,8 +29,8 @@ def test_every_digit_comes_as_often_as_any_other_in_the_size_asked_for():
         found = drawn_by(replace(OPTIONS, size=size))
 
         assert [sample.label for sample in found] == [row % 10 for row in range(300)]
-        assert {(sample.image.shape, sample.image.dtype.name) for sample in found} == {((size, size), "uint8")}
-        assert min(sample.image.max() for sample in found) > 40  # none is blank
+        assert {(sample.content.shape, sample.content.dtype.name) for sample in found} == {((size, size), "uint8")}
+        assert min(sample.content.max() for sample in found) > 40  # none is blank
 
 
 def test_a_split_never_shares_a_font_and_every_part_has_one():
@@ -50,7 +50,7 @@ def test_shares_of_nothing_leave_every_font_for_training():
 
 def test_the_same_seed_draws_the_same_digits_and_another_seed_others():
     one, two, other = (
-        np.stack([sample.image for sample in drawn_by(replace(OPTIONS, draw_seed=seed))]) for seed in (1, 1, 2)
+        np.stack([sample.content for sample in drawn_by(replace(OPTIONS, draw_seed=seed))]) for seed in (1, 1, 2)
     )
 
     assert np.array_equal(one, two)
@@ -60,7 +60,7 @@ def test_the_same_seed_draws_the_same_digits_and_another_seed_others():
 def test_more_digits_begin_with_the_same_ones():
     few, many = (drawn_by(replace(OPTIONS, drawn=count)) for count in (500, 700))
 
-    assert all(np.array_equal(a.image, b.image) for a, b in zip(few, many, strict=False))
+    assert all(np.array_equal(a.content, b.content) for a, b in zip(few, many, strict=False))
 
 
 def test_a_field_is_positive_inside_a_glyph_and_its_zero_level_is_as_tall_as_stated():
@@ -73,14 +73,14 @@ def test_a_field_is_positive_inside_a_glyph_and_its_zero_level_is_as_tall_as_sta
 
 def test_from_16_pixels_on_the_centre_of_mass_lies_near_the_middle():
     for sample in drawn_by(replace(OPTIONS, size=28))[:50]:
-        mass = torch.from_numpy(sample.image).float()
+        mass = torch.from_numpy(sample.content).float()
         middle = (mass.sum(0) * (torch.arange(28) + 0.5)).sum() / mass.sum()
 
         assert abs(middle - 14) < 1.5
 
 
 def test_below_16_pixels_grey_is_a_count_of_sixteen():
-    found = np.stack([sample.image for sample in drawn_by(OPTIONS)])
+    found = np.stack([sample.content for sample in drawn_by(OPTIONS)])
 
     assert set(np.unique(found)) <= {round(255 * count / 16) for count in range(17)}
 

@@ -1,13 +1,17 @@
 """What a user's own samples must be like is said before any training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from data.errors import WrongUse
 from data.intake import take_in
 from data.sources import Found, Source, SourceOptions
+from pipelines.recipes import DEFAULT
 from pipelines.training.evaluation.robustness import must_be_comparable
 from pipelines.training.participants import SOURCE, samples, shape_of
+from pipelines.training.work import read_source
 
 
 def taken_in(run, classes: int, side: int = 4) -> None:
@@ -40,3 +44,13 @@ def test_what_cannot_be_attacked_at_the_end_is_refused_at_the_beginning(tmp_path
 
     with pytest.raises(WrongUse, match="the test part of the source has no"):
         must_be_comparable(tmp_path, "test")
+
+
+def test_what_is_neither_images_nor_pairs_is_refused_before_it_is_read(tmp_path):
+    (tmp_path / "in/a").mkdir(parents=True)
+    (tmp_path / "in/a/1.txt").write_text("a text")
+    texts = SourceOptions(name="image_folder", path=str(tmp_path / "in"), modality="text")
+
+    with pytest.raises(WrongUse, match="holds text, and runs train on images or on pairs"):
+        read_source(replace(DEFAULT, source=texts), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

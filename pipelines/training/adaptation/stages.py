@@ -174,7 +174,7 @@ def commit_set(
 ) -> dict[str, object]:
     """Write manifests, what describes the set, and its index; in a worker process."""
     store, summary = Store(options.url), taken(run.folder).summary
-    about = About(recipe.name, summary.class_names, {"image": summary.shape})
+    about = About(recipe.called, summary.class_names, {"image": summary.shape})
     more = {"seed": recipe.seed, "round": 0, "made_by": dict(made)}
     finished = finish(sets.packing_of(recipe, run, options).plan, shards, store, about, more)
     manifests = [manifest.name for manifest in finished.manifests]

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
+from data.errors import WrongUse
+from data.forms import forms_of
 from data.manifest import read_manifest
 from data.modalities import image
 from data.reading import members_at
@@ -106,7 +108,13 @@ def _margins(rows: pa.Table) -> Table:
 
 
 def draw_grid(found: ShardSet, rows: pa.Table) -> Image.Image:
-    """The kept samples nearest to the boundary, a class a row, enlarged to at least 48 pixels each."""
+    """The kept samples nearest to the boundary, a class a row, enlarged to at least 48 pixels each.
+
+    Raises:
+        WrongUse: the set holds no images.
+    """
+    if "image" not in forms_of(found.facts):
+        raise WrongUse(f"{found.store.url} holds no images to draw, but {', '.join(forms_of(found.facts))}")
     kept = rows.filter(rows["accepted"]).select(["label", "margin", "shard", "offset", "length"]).to_pylist()
     chosen: dict[int, list[np.ndarray]] = {}
     for row in sorted(kept, key=lambda row: abs(row["margin"])):

@@ -25,8 +25,8 @@ from pipelines.training.pages.funnel import funnel_of
 
 def show_report(path: Path) -> None:
     """The summary of a finished run, from its report.json."""
-    figures, console = json.loads(path.read_text()), _console()
-    console.print(_source(figures["source"]), highlight=False)
+    figures, console = json.loads(path.read_text()), wide_console()
+    console.print(source_told(figures["source"]), highlight=False)
     if figures["brought"]:
         console.print(f"{figures['brought']['said']}\n", highlight=False, markup=False)
     console.print(_stages(figures["stages"]))
@@ -40,7 +40,7 @@ def show_report(path: Path) -> None:
     console.print(_arms(figures))
     show_doubts(console, figures["arms"])
     if figures["rounds"]:
-        console.print(_rounds(figures["rounds"]["made"]))
+        console.print(rounds_table(figures["rounds"]["made"]))
         console.print(f"\n{figures['rounds']['said']}", highlight=False, markup=False)
         show_doubts(console, figures["rounds"]["arms"])
     console.print(f"\n[bold]{figures['verdict']}[/bold]\n", highlight=False)
@@ -56,14 +56,18 @@ def show_doubts(console: Console, arms: Mapping[str, Any]) -> None:
             console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
 
 
-def show_build(recipe: recipes.Recipe, run: Run, url: str) -> None:
+def show_build(recipe: recipes.Recipe, run: Run, url: str, *, as_json: bool = False) -> None:
     """The summary of a finished build."""
-    console = _console()
     found = read_index(Store(url))
-    console.print(_source(run.record("source").facts), highlight=False)
+    candidates = funnel_of(found.store, [manifest.name for manifest in found.manifests])
+    if as_json:
+        print(json.dumps({"url": url, "shards": len(found.shards), **found.facts, "candidates": candidates}))
+        return
+    console = wide_console()
+    console.print(source_told(run.record("source").facts), highlight=False)
     if (facts := run.record("model").facts).get("validation"):
         console.print(f"{opinion_told(facts)}\n", highlight=False, markup=False)
-    console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
+    console.print(candidates_table(candidates))
     for line in thresholds_told(run.record(SHARDS).facts):
         console.print(line, highlight=False)
     if spent := bought(recipe, run):
@@ -74,9 +78,9 @@ def show_build(recipe: recipes.Recipe, run: Run, url: str) -> None:
 
 def show_adaptation(path: Path) -> None:
     """The summary of a finished adaptation, from its report.json."""
-    figures, console = json.loads(path.read_text()), _console()
+    figures, console = json.loads(path.read_text()), wide_console()
     for name in ("source", "target"):
-        console.print(_source(figures[name]).replace("source", name, 1), highlight=False)
+        console.print(source_told(figures[name]).replace("source", name, 1), highlight=False)
     for made in figures["sets"]:
         table = candidates_table(made["candidates"])
         table.title = f"\n{made['arm']}, round {made['round']}"
@@ -93,21 +97,26 @@ def show_adaptation(path: Path) -> None:
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
-def show_recipes(recipe: recipes.Recipe) -> None:
+def show_recipes(recipe: recipes.Recipe, *, as_json: bool = False) -> None:
     """The presets there are, and every option of one of them."""
-    console = Console()
-    console.print(f"recipes: {', '.join(plugin_names(recipes))}\n\noptions of {recipe.name}:", highlight=False)
-    for name, value in recipes.options_of(asdict(recipe)):
-        console.print(f"  --{name} {value}", highlight=False)
+    options, known = dict(recipes.options_of(asdict(recipe))), plugin_names(recipes)
+    if as_json:
+        print(json.dumps({"recipes": known, "recipe": recipe.name, "options": options}))
+        return
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"recipes: {', '.join(known)}\n\noptions of {recipe.name}:")
+    for name, value in options.items():
+        console.print(f"  --{name} {recipes.typed(value)}")
 
 
-def _console() -> Console:
+def wide_console() -> Console:
     """A terminal's own width; in a log, wide enough for every table."""
     console = Console()
     return console if console.is_terminal else Console(width=120)
 
 
-def _source(facts: Mapping[str, Any]) -> str:
+def source_told(facts: Mapping[str, Any]) -> str:
+    """How many samples there are, of each part."""
     parts = ", ".join(f"{sum(classes.values())} {part}" for part, classes in facts["kept"].items())
     bad = ", ".join(f"{reason} {count}" for reason, count in facts["quarantined"].items()) or "none"
     return f"\nsource: {facts['read']} samples of {len(facts['class_names'])} classes ({parts}; quarantined: {bad})\n"
@@ -151,7 +160,8 @@ def _labels(kept: float, fidelity: dict[str, float]) -> str:
     )
 
 
-def _rounds(made: list[dict[str, Any]]) -> Table:
+def rounds_table(made: list[dict[str, Any]]) -> Table:
+    """Round by round: whom it was made against, how often it fools that one and the last one, the archive."""
     columns = ("round", "made against", "fools it, %", "fools the last model, %", "archive", "dropped from it")
     table = Table(*columns, title="\nrounds", title_justify="left", box=None)
     for one in made:

@@ -21,7 +21,7 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
     last = stages.last_round(recipe, run)
     named = dict(zip(("rounds", "attack in the loop", "plain"), stages.accuracies(recipe, run).values(), strict=True))
     arms = {name: _arm(record) for name, record in named.items()}
-    made = [_round(run, number, on_newest) for number, on_newest in enumerate(_staleness(recipe, run), 1)]
+    made = made_of(recipe, run)
     return {
         "asked": recipe.rounds.count,
         "steps": recipe.rounds.steps,
@@ -29,6 +29,11 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
         "arms": arms,
         "said": _said(recipe, last, arms),
     }
+
+
+def made_of(recipe: Recipe, run: Run) -> list[dict[str, Any]]:
+    """Each round: whom its shard was made against and how often it fools that one, and the last one."""
+    return [_round(run, number, on_newest) for number, on_newest in enumerate(_staleness(recipe, run), 1)]
 
 
 def _arm(record: StageRecord) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
 from data.runs import Facts, Run, StageRecord
 from pipelines.recipes import Recipe
 from pipelines.training import sets
+from pipelines.training.events import stages as events
 from pipelines.training.late import Late
 from pipelines.training.processes import in_worker
 from pipelines.training.rounds.archive import has_stalled
@@ -16,9 +18,11 @@ from pipelines.training.sets import SetOptions
 from pipelines.training.stages import accuracy_of, depends_on, made_by
 
 if TYPE_CHECKING:
+    from pipelines.training.events import fitting as of_events
     from pipelines.training.rounds import fitting
 else:  # torch is for those who work, see pipelines/training/late.py
     fitting = Late("pipelines.training.rounds.fitting")
+    of_events = Late("pipelines.training.events.fitting")
 
 IN_LOOP, PLAIN = "rounds-in-loop", "rounds-plain"
 """Stages of the trainings that rounds are compared with: the attack in the trainer's loop, and no attack anywhere."""
@@ -27,7 +31,7 @@ IN_LOOP, PLAIN = "rounds-in-loop", "rounds-plain"
 def first_model(recipe: Recipe, run: Run) -> StageRecord:
     """Plain training on the real samples: what round 1 attacks."""
     depends = {**_training(recipe, run), "number": 0}
-    work = partial(in_worker, fitting.fit_first, recipe, run.folder)
+    work = partial(in_worker, _fitting(recipe).fit_first, recipe, run.folder)
     return run.stage(_model(0), depends, [model_file(0), raw_file(0)], work)
 
 
@@ -45,7 +49,7 @@ def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
         attacked=(_model(number - 1), model_file(number - 1)),
         round=number,
     )
-    sets.draft(recipe, run, options, number)
+    (events.draft if recipe.events.epsilon else sets.draft)(recipe, run, options, number)
     sets.shard(recipe, run, options, 0, sets.drafts_of(run, options))
     return sets.index(recipe, run, options)
 
@@ -55,7 +59,7 @@ def round_model(recipe: Recipe, run: Run, number: int) -> StageRecord:
     older = [*_archive(run, number - 1), number - 1] if number > 1 else []
     inputs = [_model(number - 1), *(set_folder(other) for other in (*older, number))]
     depends = {**_training(recipe, run), **made_by(run, inputs), "number": number}
-    work = partial(in_worker, fitting.fit_round, recipe, run.folder, number, older)
+    work = partial(in_worker, _fitting(recipe).fit_round, recipe, run.folder, number, older)
     return run.stage(_model(number), depends, [model_file(number), raw_file(number)], work)
 
 
@@ -66,6 +70,8 @@ def stalled(recipe: Recipe, run: Run, number: int) -> bool:
 
 def last_round(recipe: Recipe, run: Run) -> int:
     """The round that the rounds ended with."""
+    if not recipe.rounds.patience:
+        return recipe.rounds.count
     for number in range(1, recipe.rounds.count):
         if stalled(recipe, run, number):
             return number
@@ -89,10 +95,11 @@ def attacked(run: Run, number: int) -> str:
 
 def rival(recipe: Recipe, run: Run, stage: str) -> StageRecord:
     """One of the trainings to compare with, `IN_LOOP` or `PLAIN`: as many steps as all rounds have, no shards."""
-    steps = recipe.rounds.steps * (last_round(recipe, run) + 1)
+    steps = (recipe.events.warm if recipe.events.epsilon else recipe.rounds.steps) + _steps(recipe, run)
     options = recipe.rounds.in_loop(steps) if stage == IN_LOOP else recipe.rounds.plain(steps)
     depends, out = {**depends_on(recipe, run, "source"), "options": asdict(options)}, f"{stage}.safetensors"
-    return run.stage(stage, depends, [out], partial(in_worker, fitting.fit_rival, recipe, run.folder, out, options))
+    work = partial(in_worker, _fitting(recipe).fit_rival, recipe, run.folder, out, options)
+    return run.stage(stage, depends | events.trainer_of(recipe), [out], work)
 
 
 def stage_names(recipe: Recipe, run: Run) -> list[str]:
@@ -105,14 +112,15 @@ def stage_names(recipe: Recipe, run: Run) -> list[str]:
 def accuracies(recipe: Recipe, run: Run) -> dict[str, StageRecord]:
     """Clean and robust accuracy of the last round's model and of the trainings to compare with."""
     last = last_round(recipe, run)
-    return {stage: accuracy_of(recipe, run, stage, f"{stage}.safetensors") for stage in (_model(last), IN_LOOP, PLAIN)}
+    measure = events.accuracy if recipe.events.epsilon else accuracy_of
+    return {stage: measure(recipe, run, stage, f"{stage}.safetensors") for stage in (_model(last), IN_LOOP, PLAIN)}
 
 
 def staleness(recipe: Recipe, run: Run) -> StageRecord:
     """How often each round's shard fools the model of the last round."""
     last = last_round(recipe, run)
     depends = made_by(run, [_model(last), *(set_folder(number) for number in range(1, last + 1))])
-    return run.stage("rounds-staleness", depends, [], partial(in_worker, fitting.staleness, run.folder, last))
+    return run.stage("rounds-staleness", depends, [], partial(in_worker, _fitting(recipe).staleness, run.folder, last))
 
 
 def _model(number: int) -> str:
@@ -127,4 +135,14 @@ def _training(recipe: Recipe, run: Run) -> dict[str, object]:
     options = asdict(recipe.rounds)
     for known_by_sets in ("count", "patience", "gain", "candidates", "search", "checks"):
         del options[known_by_sets]
-    return {**depends_on(recipe, run, "source"), "rounds": options}
+    return {**depends_on(recipe, run, "source"), "rounds": options, **events.trainer_of(recipe)}
+
+
+def _steps(recipe: Recipe, run: Run) -> int:
+    """Of all rounds together."""
+    return recipe.rounds.steps * last_round(recipe, run)
+
+
+def _fitting(recipe: Recipe) -> ModuleType:
+    """What trains: on images, or on events."""
+    return of_events if recipe.events.epsilon else fitting
