@@ -41,7 +41,7 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
         arms[ARMS[arm]].append(_accuracy(recipe, run, arm, number))
     own = [(arm, number) for arm in stages.ROUNDED for number in stages.rounds_of(recipe, arm)]
     return {
-        "recipe": recipe.name,
+        "recipe": recipe.called,
         "seed": recipe.seed,
         "source": run.record("source").facts,
         "target": run.record("target").facts,
