@@ -85,7 +85,7 @@ def do_members(recipe: Recipe, run: Run, arm: str, number: int) -> None:
 
 def summary_of(reports: list[dict]) -> dict:
     """Accuracy of one classifier of each arm's last round by seed, in percent, and what one is ahead of another."""
-    arms = {name: [mean(found["arms"][name][-1]["members"]) for found in reports] for name in reports[0]["arms"]}
+    arms = {name: [mean(found["arms"][name][-1]["members"]) for found in reports] for name in stages.ARMS.values()}
     gains = {
         f"{one} minus {other}": [ours - theirs for ours, theirs in zip(arms[one], arms[other], strict=True)]
         for one, other in ((SPREAD, SELF), (OURS, SELF), (OURS, SPREAD))

@@ -13,6 +13,7 @@ ADAPT = [sys.executable, "-m", "pipelines.cli", "adapt", "rendered_to_digits", "
 SHORT = ["--source.drawn", "400", "--adapt.rounds", "2", "--adapt.translated", "60"]
 SHORT += ["--adapt.fit.steps", "20", "--adapt.cycle.steps", "4", "--adapt.cycle.features", "4", "--adapt.shards", "2"]
 EASY = ["--adapt.checks.agreement", "0", "--adapt.checks.back_agreement", "0", "--adapt.checks.cycle_error", "1"]
+EASY += ["--adapt.sure", "0.1"]  # after 20 steps nobody is surer
 
 
 def adapt(folder: Path) -> str:

@@ -41,7 +41,7 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
         arms[ARMS[arm]].append(_accuracy(recipe, run, arm, number))
     own = [(arm, number) for arm in stages.ROUNDED for number in stages.rounds_of(recipe, arm)]
     return {
-        "recipe": recipe.name,
+        "recipe": recipe.called,
         "seed": recipe.seed,
         "source": run.record("source").facts,
         "target": run.record("target").facts,
@@ -108,7 +108,7 @@ def _said(recipe: Recipe, arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> st
         f"{last[ARMS[stages.SOURCE_ONLY]]}, with strong augmentation {last[ARMS[stages.AUGMENTED]]}, confident "
         f"self-training {last[ARMS[SELF]]}, with labels spread {last[ARMS[NEAR]]}, with translation, too, "
         f"{last[ARMS[ADAPTED]]}; with its labels {last[ARMS[stages.LABELLED]]} "
-        f"(means of {recipe.adapt.members} classifiers, one seed of everything before them)."
+        f"(classifiers of each: {recipe.adapt.members}; one seed of everything before them)."
     )
 
 

@@ -15,6 +15,7 @@ from data.runs import Run
 from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
+from pipelines.training.adaptation.stages import ARMS as ADAPTATION_ARMS
 from pipelines.training.arms import ARMS, OURS, SHARDS
 from pipelines.training.evaluation.statistics import spread
 from pipelines.training.models.brought import opinion_told
@@ -86,8 +87,8 @@ def show_adaptation(path: Path) -> None:
         console.print(table)
     columns = ("arm", "round", "one classifier, %", "together, %")
     table = Table(*columns, title=f"\naccuracy, {figures['measured']}", title_justify="left", box=None)
-    for name, rounds in figures["arms"].items():
-        for one in rounds:
+    for name in ADAPTATION_ARMS.values():
+        for one in figures["arms"][name]:
             table.add_row(name, str(one["round"]), spread(one["members"]), f"{one['together']['percent']:.1f}")
     console.print(table)
     console.print(f"\n[bold]{figures['said']}[/bold]\n", highlight=False)
