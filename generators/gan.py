@@ -15,6 +15,7 @@ from generators.augmentation import augment
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import Discriminator, GanShape, Generator
 from generators.options import GanOptions as GanOptions
+from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
 
 
 @dataclass
@@ -58,7 +59,7 @@ def advance(training: GanTraining, x: Tensor, y: Tensor, options: GanOptions) ->
     judged, penalty = _discriminator_step(training, x[rows], y[rows], options)
     fooled = _generator_step(training, x[rows], y[rows], options)
     decay = min(options.averaging, (1 + training.step) / (10 + training.step))
-    _average(training, decay)
+    average(training.averaged, training.generator, decay)
     training.step += 1
     return {"discriminator": judged, "generator": fooled, "penalty": penalty}
 
@@ -70,7 +71,7 @@ def _discriminator_step(training: GanTraining, x: Tensor, y: Tensor, options: Ga
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_fake, fake)
     loss = relativistic_loss(on_real, on_fake)
-    _update(training.optimisers[1], loss + options.penalty * penalty)
+    update(training.optimisers[1], loss + options.penalty * penalty)
     return loss.item(), penalty.item()
 
 
@@ -78,7 +79,7 @@ def _generator_step(training: GanTraining, x: Tensor, y: Tensor, options: GanOpt
     real, fake = augment(x, training.rng), augment(_generate(training, y, options), training.rng)
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     loss = relativistic_loss(on_fake, on_real)
-    _update(training.optimisers[0], loss)
+    update(training.optimisers[0], loss)
     return loss.item()
 
 
@@ -87,28 +88,12 @@ def _generate(training: GanTraining, y: Tensor, options: GanOptions) -> Tensor:
     return images
 
 
-def _update(optimiser: torch.optim.Adam, loss: Tensor) -> None:
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimiser.step()
-
-
-@torch.no_grad()
-def _average(training: GanTraining, decay: float) -> None:
-    pairs = zip(training.averaged.parameters(), training.generator.parameters(), strict=True)
-    for averaged, newest in pairs:
-        averaged.lerp_(newest, 1 - decay)
-
-
 def state_of(training: GanTraining) -> dict[str, Tensor]:
     """All that a training depends on from here on, as named tensors."""
     tensors = {"step": torch.tensor(training.step), "rng": training.rng.get_state()}
     for name in ("generator", "averaged", "discriminator"):
         tensors |= {f"{name}.{key}": value for key, value in getattr(training, name).state_dict().items()}
-    for number, optimiser in enumerate(training.optimisers):
-        for row, slots in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{number}.{row}.{slot}": value for slot, value in slots.items()}
-    return tensors
+    return tensors | optimiser_tensors(training.optimisers)
 
 
 def networks_of(training: GanTraining) -> dict[str, Tensor]:
@@ -124,16 +109,7 @@ def restore(training: GanTraining, tensors: Mapping[str, Tensor]) -> None:
         KeyError, RuntimeError: the tensors are not those of such a training.
     """
     for name in ("generator", "averaged", "discriminator"):
-        getattr(training, name).load_state_dict(_under(tensors, name))
-    for number, optimiser in enumerate(training.optimisers):
-        slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(tensors, f"optimiser.{number}").items():
-            row, slot = key.split(".")
-            slots.setdefault(int(row), {})[slot] = value
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+        getattr(training, name).load_state_dict(under(tensors, name))
+    restore_optimisers(training.optimisers, tensors)
     training.rng.set_state(tensors["rng"])
     training.step = int(tensors["step"])
-
-
-def _under(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}

@@ -1,8 +1,11 @@
-"""What configures attacks, searches and the GAN; without torch, for which a plan or a wrong option should not wait."""
+"""What configures attacks, searches, GANs and distortion; no torch, for which no plan or wrong option should wait."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+DEVICE = re.compile(r"(cpu|cuda|hip|hpu|maia|meta|mps|mtia|vulkan|xla|xpu|privateuseone)(:\d+)?")
+"""What torch 2.13 takes for a device on which networks can be trained, or looked at."""
 Norm = Literal["linf", "l2"]
 
 Hardness = Literal["margin", "entropy", "disagreement", "any"]
@@ -11,7 +14,7 @@ Sides = Literal["both", "right", "wrong"]
 """Of the decision boundary: where the model is right (margins above 0), where it errs, or both."""
 Way = Literal["classes", "latent", "within"]
 """Where `interpolate` goes to."""
-Parents = Literal["real", "generated", "both"]
+Parents = Literal["real", "generated", "both", "translated"]
 """What `perturb` starts from."""
 
 
@@ -115,7 +118,7 @@ class SearchOptions:
     attack: str = "pgd"
     """What `perturb` attacks with: a file of generators/attacks."""
     parents: Parents = "real"
-    """What it attacks: real samples, generated ones, or either at random."""
+    """What it attacks: real samples, generated ones, either at random, or real ones translated to another domain."""
     norm: Norm = "linf"
     """Of that attack."""
     epsilon: float = 0.18
@@ -137,3 +140,88 @@ class SearchOptions:
                 )
         if not 0 <= self.realism < 1:
             raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
+
+
+@dataclass(frozen=True)
+class CycleOptions:
+    """How both directions of a translation are trained."""
+
+    steps: int = 2000
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    """Falls linearly to a tenth."""
+    penalty: float = 1.0
+    """Weight of R1 and of R2 (gamma)."""
+    cycle: float = 1.0
+    """Weight of the mean absolute difference between an image and its translation back. A strong one forbids changes of
+    shape: docs/adapt.md."""
+    identity: float = 0.5
+    """Weight of that between an image of a domain and its translation into that same domain."""
+    semantic: float = 1.0
+    """Weight of semantic consistency; 0 asks no classifier."""
+    conditional: bool = True
+    """Tell the discriminators what images show: labels of domain a, opinions about domain b."""
+    pool: int = 128
+    """Earlier images that a discriminator may be shown instead of new ones; 0 for none."""
+    shift: int = 1
+    """Pixels by which the discriminators' images are moved at most; their contrast changes, too. -1 shows them as they
+    are."""
+    averaging: float = 0.995
+    """Decay of the averaged weights of the generators."""
+    latent: int = 8
+    """Of the noise; 0 makes one image of each."""
+    features: int = 32
+    """Channels of a generator's first layer."""
+    blocks: int = 4
+    """Residual blocks of a generator."""
+    discriminator_features: int = 32
+    """Channels of a discriminator's first layer."""
+    device: str = "cpu"
+    """What torch trains on, as cuda or cuda:1; what is trained comes back to main memory."""
+    bf16: bool = False
+    """Compute in bfloat16; docs/adapt.md says where it pays."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "features", "blocks", "discriminator_features"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"cycle.{name} must be >= 1, got {getattr(self, name)}")
+        for name, least in {"pool": 0, "latent": 0, "shift": -1, "cycle": 0, "identity": 0, "semantic": 0}.items():
+            if not least <= getattr(self, name) < float("inf"):
+                raise ValueError(f"cycle.{name} must be >= {least} and finite, got {getattr(self, name)}")
+        if not 0 <= self.averaging < 1:
+            raise ValueError(f"cycle.averaging must lie in [0, 1), got {self.averaging}")
+        for name in ("learning_rate", "penalty"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"cycle.{name} must be > 0, got {getattr(self, name)}")
+        must_be_a_device(self.device)
+
+
+@dataclass(frozen=True)
+class DistortionOptions:
+    """How far a sample is distorted; each is drawn evenly up to these, but for the bend."""
+
+    turn: float = 0.35
+    """Radians."""
+    slant: float = 0.3
+    """Columns a row."""
+    growth: float = 0.2
+    """Logarithm of the scale, of width and height apart."""
+    move: float = 0.06
+    """Shares of the side."""
+    bend: float = 0.04
+    """Standard deviation of a smooth displacement, in shares of the side. Simard et al. 2003, ICDAR."""
+
+    def __post_init__(self) -> None:
+        for name in ("turn", "slant", "growth", "move", "bend"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"distortion.{name} must be >= 0 and finite, got {getattr(self, name)}")
+
+
+def must_be_a_device(name: str) -> None:
+    """Check that torch knows a device of that name; whether there is one shows when it is used.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not DEVICE.fullmatch(name):
+        raise ValueError(f"device must be what torch calls one, got {name!r}")

@@ -9,6 +9,7 @@ hardshard run digits --run runs/mine --search.steps 40
 hardshard build digits --model mine.pt2           shards against your own model, described by mine.json
 hardshard audit --model m.pt2 --source.path data  attack a model, train nothing: what breaks it, what to do next
 hardshard audit digits --run runs/mine            likewise, for the model that a run trained
+hardshard adapt rendered_to_digits                labels there, none here: a model that works here
 hardshard plan digits                             what a run would do and why, what is done, how long it takes
 hardshard plan digits --probe --budget.accepted 10000 --budget.minutes 20    what a budget buys, tried beforehand
 hardshard recipes                                 recipes there are, and every option with its default
@@ -41,7 +42,7 @@ os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
 SERVER_COMMANDS = ("server", "deploy", "worker")
-RECIPE_COMMANDS = ("run", "uplift", "build", "audit", "plan", "recipes")
+RECIPE_COMMANDS = ("run", "uplift", "build", "audit", "adapt", "plan", "recipes")
 SET_COMMANDS = ("inspect", "verify", "repair")
 
 
@@ -160,7 +161,8 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
 
     if known.seeds < 1:
         raise WrongUse(f"--seeds must be >= 1, got {known.seeds}")
-    recipe = overridden(preset(known.what or "digits"), overrides)
+    usual = "rendered_to_digits" if known.command == "adapt" else "digits"
+    recipe = overridden(preset(known.what or usual), overrides)
     folder = known.run or Path("runs") / _named(known.command, recipe.name, recipe.model.path)
     if known.command == "recipes":
         from pipelines.training.pages.terminal import show_recipes
@@ -169,34 +171,54 @@ def _do(known: argparse.Namespace, overrides: dict[str, str]) -> int:
         return 0
     if known.command == "plan":
         return _plan(known, recipe, folder)
+    if recipe.events.epsilon:
+        return _do_with_pairs(known, recipe, folder)
     from data.runs import Run
     from data.sources import source_of
+    from pipelines.adapt import adapt
     from pipelines.audit import audit
     from pipelines.augment import augment, build
     from pipelines.training.arms import SHARDS, set_url
     from pipelines.training.audit.terminal import show_audit
-    from pipelines.training.events import pages as of_pairs
     from pipelines.training.models.locating import must_exist
     from pipelines.training.pages import terminal
     from pipelines.uplift import uplift
 
-    if recipe.events.epsilon and known.command in ("uplift", "audit"):
-        raise WrongUse(f"hardshard {known.command} is for images; of pairs there are run, build and plan")
     source_of(recipe.source)  # a source or a model that is not there fails before any work
+    if known.command == "adapt":
+        source_of(recipe.adapt.target)
     must_exist(recipe.model)
     logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
-    if known.command == "build":
+    if known.command == "adapt":
+        terminal.show_adaptation(adapt(recipe, folder))
+    elif known.command == "build":
         build(recipe, folder)
-        if recipe.events.epsilon:
-            of_pairs.show_build(recipe, Run(folder))
-        else:
-            terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
+        terminal.show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS))
     elif known.command == "audit":
         show_audit(audit(recipe, folder))
     elif known.command == "uplift":
         terminal.show_report(uplift(recipe, folder, known.seeds))
     else:
-        (of_pairs if recipe.events.epsilon else terminal).show_report(augment(recipe, folder, known.seeds))
+        terminal.show_report(augment(recipe, folder, known.seeds))
+    return 0
+
+
+def _do_with_pairs(known: argparse.Namespace, recipe: "Recipe", folder: Path) -> int:
+    from data.errors import WrongUse
+    from data.runs import Run
+    from data.sources import source_of
+    from pipelines.augment import augment, build
+    from pipelines.training.events import pages
+
+    if known.command not in ("run", "build"):
+        raise WrongUse(f"hardshard {known.command} is for images; of pairs there are run, build and plan")
+    source_of(recipe.source)
+    logging.getLogger("pipelines").info("%s, recipe %s, into %s", known.command, recipe.name, folder)
+    if known.command == "build":
+        build(recipe, folder)
+        pages.show_build(recipe, Run(folder))
+    else:
+        pages.show_report(augment(recipe, folder, known.seeds))
     return 0
 
 

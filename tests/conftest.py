@@ -14,6 +14,7 @@ from data.records import Batch, Candidates, Verdict
 from data.shards import ShardSet
 from data.store import Store
 from generators.search import Scene
+from generators.translation import Translation
 
 torch.set_num_threads(1)
 torch.use_deterministic_algorithms(True)
@@ -61,7 +62,7 @@ def real() -> Batch:
 
 
 @pytest.fixture
-def scene(half_plane: Callable[[Tensor], Tensor], real: Batch) -> Scene:
+def scene(half_plane: Callable[[Tensor], Tensor], real: Batch, translation: Translation) -> Scene:
     """A generator whose first pixel is a function of the first latent, its label adding or taking away a little."""
 
     def generator(z: Tensor, y: Tensor) -> Tensor:
@@ -69,7 +70,18 @@ def scene(half_plane: Callable[[Tensor], Tensor], real: Batch) -> Scene:
         first = torch.sigmoid(z[:, :1] + (2 * label[:, None] - 1))
         return torch.cat([first, torch.sigmoid(z[:, 1:4])], 1).view(-1, 1, 2, 2)
 
-    return Scene(half_plane, generator, 4, real, judges=[half_plane, half_plane])
+    return Scene(half_plane, generator, 4, real, judges=[half_plane, half_plane], translation=translation)
+
+
+@pytest.fixture
+def translation() -> Translation:
+    """To domain b the last pixel is inverted, and the noise, one number, added to the third; back, likewise."""
+
+    def turned(x: Tensor, z: Tensor) -> Tensor:
+        first, second, third, last = x.flatten(1).unbind(1)
+        return torch.stack([first, second, (third + 0.1 * z[:, 0]).clamp(0, 1), 1 - last], 1).view_as(x)
+
+    return Translation(turned, turned, lambda x, _: x.flatten(1)[:, 3], lambda x, _: -x.flatten(1)[:, 3], latent=1)
 
 
 @pytest.fixture

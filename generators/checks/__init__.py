@@ -14,6 +14,7 @@ from data.records import Batch, Candidates, Verdict
 from generators.attacks.pgd import pgd
 from generators.balls import Ball
 from generators.margins import Model, margins_of
+from generators.translation import Translation
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Witnesses:
 class RealismModel(Protocol):
     """A discriminator: higher is more realistic."""
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, y: Tensor, /) -> Tensor:
         """Float (N,) for images (N, C, H, W) and labels (N,)."""
 
 
@@ -51,17 +52,24 @@ class Evidence:
             real samples do not reach.
         robust_margins: float (N,): the attacked model's margin at the worst point that an attack found around the
             candidate, see `press`; empty where nobody asked.
+        cycle_errors: float (N,): what is lost on the way to the other domain and back, see `come_back`; likewise.
+        back_probabilities: float (J', N, K): what judges of the other domain see after the way back; likewise.
     """
 
     probabilities: Tensor
     realism: Tensor
     closeness: Tensor
     robust_margins: Tensor = field(default_factory=lambda: torch.empty(0))
+    cycle_errors: Tensor = field(default_factory=lambda: torch.empty(0))
+    back_probabilities: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def rows(self, chosen: Tensor) -> "Evidence":
         """What is said of the candidates at `chosen`, bool (N,)."""
-        pressed = self.robust_margins[chosen] if len(self.robust_margins) else self.robust_margins
-        return Evidence(self.probabilities[:, chosen], self.realism[chosen], self.closeness[chosen], pressed)
+        pressed, lost = (part[chosen] if len(part) else part for part in (self.robust_margins, self.cycle_errors))
+        back = self.back_probabilities[:, chosen] if len(self.back_probabilities) else self.back_probabilities
+        return Evidence(
+            self.probabilities[:, chosen], self.realism[chosen], self.closeness[chosen], pressed, lost, back
+        )
 
     @property
     def soft_labels(self) -> Tensor:
@@ -75,7 +83,12 @@ class Evidence:
     @property
     def consensus(self) -> Tensor:
         """The judges' geometric mean, float (N, K), rows summing to 1: one who is sure of the contrary weighs more."""
-        return self.probabilities.clamp_min(1e-9).log().mean(0).softmax(1)
+        return joint_opinion(self.probabilities)
+
+
+def joint_opinion(probabilities: Tensor) -> Tensor:
+    """The geometric mean of float (J, N, K) over its first dimension, float (N, K), rows summing to 1."""
+    return probabilities.clamp_min(1e-9).log().mean(0).softmax(1)
 
 
 class Check(Protocol):
@@ -83,6 +96,17 @@ class Check(Protocol):
 
     def __call__(self, candidates: Candidates, evidence: Evidence, threshold: float) -> Verdict:
         """Accepts the candidates that reach `threshold`, whose meaning the check states."""
+
+
+def asked(check: str, candidates: Candidates, evidence: Tensor) -> Tensor:
+    """The evidence, float (N, ...), that a check goes by.
+
+    Raises:
+        ValueError: nobody gathered it for each of the candidates.
+    """
+    if len(evidence) != len(candidates):
+        raise ValueError(f"{check} needs evidence of {len(candidates)} candidates, got it of {len(evidence)}")
+    return evidence
 
 
 def within(check: str, candidates: Candidates, moved: Tensor, limit: float) -> Verdict:
@@ -97,6 +121,29 @@ def press(model: Model, candidates: Candidates, ball: Ball, rng: torch.Generator
     x_adv = pgd(model, x, y, ball, rng)
     with torch.no_grad():
         return margins_of(model(x_adv), y)
+
+
+@torch.no_grad()
+def come_back(
+    translation: Translation, judges: Sequence[Model], candidates: Candidates, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """What becomes of candidates of domain b on the way to domain a.
+
+    Args:
+        judges: classifiers of domain a.
+
+    Returns:
+        Mean absolute difference, float (N,), of what came of `translate` from its start in domain a after the way
+        back there, and of anything else from itself after the way to a and back; and each judge's softmax of what
+        arrived in a, float (J, N, K).
+    """
+    x = candidates.batch.inputs["image"]
+    arrived = translation.back(x, rng)
+    ends = (arrived, candidates.starts["image"])
+    if candidates.search != "translate":
+        ends = (translation.forth(arrived, rng), x)
+    errors = (ends[0] - ends[1]).abs().flatten(1).mean(1)
+    return errors, torch.stack([judge(arrived).softmax(1) for judge in judges])
 
 
 @torch.no_grad()

@@ -1,8 +1,9 @@
 """Proposes candidates: one file a search, which exports a function of its own name with the signature of `Search`.
 
 `latent_walk`, `latent_square`, `perturb` and `interpolate` look for hard samples, and `pixel_interpolate` as a control
-of the last; `warps` tries several ways to turn and move a real sample; `mine` picks real ones. `repeat`, `shift`,
-`mixup`, `gaussian` and `random_latent` do not look at the model: they make the control arms that those have to beat.
+of the last; `warps` tries several ways to turn and move a real sample; `mine` picks real ones; `translate` takes them
+to another domain. `repeat`, `shift`, `mixup`, `gaussian` and `random_latent` do not look at the model: they make the
+control arms that those have to beat.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
 from generators.options import SearchOptions as SearchOptions
 from generators.options import Sides
+from generators.translation import Translation
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Scene:
     """Images, float (N, C, H, W) in [0, 1], and labels, int64 (N,) -> realism, float (N,)."""
     judges: Sequence[Model] = ()
     """Judge k has not trained on training samples k, k + J, k + 2 J ..., where J is their number."""
+    translation: Translation | None = None
+    """From the domain of the real samples, a, to the one that the model is to work in, b."""
 
     def realism_of(self, x: Tensor, y: Tensor) -> Tensor:
         """What the discriminator says of images, float (N, C, H, W), with labels, int64 (N,): float (N,).
@@ -116,6 +120,17 @@ def propose(
     keys = tuple(f"{search}-{place}" for place in range(len(y)))
     batch = Batch(keys, {"image": images}, y)
     return Candidates(batch, search, tuple(parents), {"image": starts}, before, after)
+
+
+def translated(scene: Scene, x: Tensor, rng: torch.Generator) -> Tensor:
+    """Real samples, float (N, C, H, W) in [0, 1], as the other domain would have them.
+
+    Raises:
+        ValueError: the scene has no translation.
+    """
+    if scene.translation is None:
+        raise ValueError("there is no other domain to translate to: only `hardshard adapt` learns a translation")
+    return scene.translation.forth(x, rng)
 
 
 def pick_parents(real: Batch, y: Tensor, rng: torch.Generator) -> Tensor:

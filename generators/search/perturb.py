@@ -11,15 +11,15 @@ from data.records import Candidates
 from generators.attacks import Attack
 from generators.balls import Ball
 from generators.boundary import bisect_to_margin
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose, wanted_margins
+from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose, translated, wanted_margins
 
 
 def perturb(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:
     """Attack a sample of each label, int64 (N,), then go back along the straight line to the boundary.
 
     The attack gives the direction and the bisection the distance, so that a sample is moved no further from where it
-    started than the boundary asks for. `options.parents` says what it starts from: a real sample, or one of the
-    generator's, which has no parents.
+    started than the boundary asks for. `options.parents` says what it starts from: a real sample, its
+    translation to another domain, or one of the generator's, which has no parents.
     """
     starts, parents = _starts(scene, y, options, rng)
     step_size = 2.5 * options.epsilon / options.steps
@@ -38,6 +38,8 @@ def _starts(
     starts, parents = scene.real.inputs["image"][rows], keys_of(scene.real, rows)
     if options.parents == "real":
         return starts, parents
+    if options.parents == "translated":
+        return translated(scene, starts, rng), parents
     made = torch.rand(len(y), generator=rng) < (1 if options.parents == "generated" else 0.5)
     with torch.no_grad():
         generated = scene.generator(torch.randn(len(y), scene.latent, generator=rng), y)

@@ -17,6 +17,7 @@ from data.errors import WrongUse
 from data.plugins import plugin
 from data.sources import SourceOptions
 from generators.options import Ball, GanOptions, SearchOptions
+from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.budget import BudgetOptions
 from pipelines.training.drafting import ShardOptions, Threshold, default_checks, known_plugins
@@ -56,6 +57,7 @@ class Recipe:
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
     events: EventOptions = field(default_factory=EventOptions)
     """Of a source of pairs, where rounds are all that there is: docs/modalities.md."""
+    adapt: AdaptOptions = field(default_factory=AdaptOptions)
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
@@ -73,9 +75,11 @@ class Recipe:
                 "trainer on `hardshard build --model`, export it, and build again"
             )
         known_plugins(self.search, self.checks)
+        if self.search.mix.get("translate") or self.search.parents == "translated":
+            raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
 
 
-OPEN = ("mix", "checks", "quotas", "epsilon", "reach", "shift")
+OPEN = ("mix", "checks", "pseudo_checks", "quotas", "epsilon", "reach", "shift")
 """Options that may gain an entry; of any other a field must be there already."""
 DEFAULT = Recipe()
 DEFAULT_RUN = Path("runs/digits")
@@ -136,15 +140,8 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # A mix, the checks, the quotas, radii and shifts may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in (
-        ["mix"],
-        ["checks"],
-        ["quotas"],
-        ["epsilon"],
-        ["reach"],
-        ["shift"],
-    )
+    # What maps names to values may gain an entry; anything else must be there already.
+    unknown = name not in place and folders[-1:] not in [[one] for one in OPEN]
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

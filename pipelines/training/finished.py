@@ -27,10 +27,12 @@ def key_of(recipe: Recipe, more: Sequence[object]) -> str:
     """
     options = asdict(recipe)
     del options["operations"]
-    order = [list(recipe.checks), list(recipe.search.mix)]  # JSON sorts names
+    ordered = (recipe.checks, recipe.search.mix, recipe.adapt.checks, recipe.adapt.pseudo_checks)
+    order = [list(names) for names in ordered]  # JSON sorts them
+    files = [fingerprint_of(source) for source in (recipe.source, recipe.adapt.target)]
     model = digest_of_model(recipe.model) if recipe.model.path else ""
     packages = [version("hardshard"), version("torch")]
-    return digest_of([options, order, list(more), fingerprint_of(recipe.source), model, packages])
+    return digest_of([options, order, list(more), files, model, packages])
 
 
 def note(run: Run, flow: str, key: str, result: Path | None) -> None:

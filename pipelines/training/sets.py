@@ -175,14 +175,14 @@ def shard(recipe: Recipe, run: Run, options: SetOptions, number: int, drafts: Fa
     depends = {**depends_on(recipe, run), **drafts, "number": number, "count": options.count}
 
     def files(facts: Facts) -> list[str]:
-        return _within(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
+        return within_run(run, options, [str(facts["tar"]), *cast(Mapping[str, str], facts["sidecars"])])
 
     def build() -> tuple[Facts, float]:
         open_for_writing(Store(options.url))
-        record, seconds = in_worker(committing.pack_one, _packing(recipe, run, options), number)
+        record, seconds = in_worker(committing.pack_one, packing_of(recipe, run, options), number)
         return asdict(record), seconds
 
-    index = _within(run, options, [INDEX])
+    index = within_run(run, options, [INDEX])
     return run.stage(_stage(options, f"shard-{number}"), depends | {"url": options.url}, files, build, index)
 
 
@@ -194,11 +194,12 @@ def index(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
-        return _within(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
+        return within_run(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
 
     def build() -> tuple[Facts, float]:
         records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-        facts, seconds = in_worker(committing.commit_set, recipe, run, options, _packing(recipe, run, options), records)
+        packing = packing_of(recipe, run, options)
+        facts, seconds = in_worker(committing.commit_set, recipe, run, options, packing, records)
         if options.folder == SHARDS:
             opinion, more = in_worker(funnel.examine, run.folder, options.url)
             chosen = run.record(THRESHOLDS).facts if AUTO in recipe.checks.values() else {}
@@ -237,13 +238,14 @@ def drafts_of(run: Run, options: SetOptions) -> dict[str, dict[str, str]]:
     return made if len(options.drafts) <= LONG else {"inputs": {f"{options.folder}/drafts": digest_of(made)}}
 
 
-def _within(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
+def within_run(run: Run, options: SetOptions, names: Sequence[str]) -> list[str]:
     """Names within a set as names within the run, or as URLs."""
     folder = options.url.removeprefix(f"{run.folder}/")
     return [f"{folder}/{name}" for name in names]
 
 
-def _packing(recipe: Recipe, run: Run, options: SetOptions) -> "committing.Packing":
+def packing_of(recipe: Recipe, run: Run, options: SetOptions) -> "committing.Packing":
+    """Where each of a set's samples goes, from its finished drafts."""
     drafts = [run.record(_stage(options, f"draft-{number}")) for number in options.drafts]
     records = tuple(DraftRecord(**stage.facts) for stage in drafts)  # type: ignore[arg-type]
     return committing.Packing(run.path(f"{DRAFTS}/{options.folder}"), records, options.url, options.count, recipe.seed)

@@ -8,7 +8,7 @@ import torch
 import generators.checks
 from data.plugins import plugin, plugin_names
 from generators.balls import Ball
-from generators.checks import Evidence, Witnesses, hear, press
+from generators.checks import Evidence, Witnesses, come_back, hear, press
 from generators.margins import margins_of
 
 
@@ -19,7 +19,8 @@ def evidence(candidates):
     y = candidates.batch.labels
     probabilities = torch.stack([torch.where(y == k, right, 1 - right) for k in (0, 1)], 1)
     spread = torch.linspace(0, 1, 8)
-    return Evidence(probabilities.repeat(3, 1, 1), spread, 2 * spread, 2 * spread - 1)
+    judged, back = probabilities.repeat(3, 1, 1), probabilities.repeat(2, 1, 1)
+    return Evidence(judged, spread, 2 * spread, 2 * spread - 1, spread, back)
 
 
 @pytest.mark.parametrize("name", plugin_names(generators.checks))
@@ -40,6 +41,9 @@ def test_it_gives_every_candidate_a_reason_of_its_own_name_or_none_and_a_score(n
         ("distance", 0.6, [True, True, True, False, False, False, False, False]),
         ("robust_margin", 0.0, [True, True, True, True, False, False, False, False]),
         ("confidence", 0.6, [True, False, False, True, True, True, True, True]),
+        ("cycle_error", 0.5, [True, True, True, True, False, False, False, False]),
+        ("back_agreement", 0.6, [True, False, False, True, True, True, True, True]),
+        ("class_balance", 0.5, [True, False, False, True, True, True, False, False]),
     ],
 )
 def test_it_refuses_what_it_is_there_for(name, threshold, accepted, candidates, evidence):
@@ -69,6 +73,38 @@ def test_margins_under_attack_that_nobody_measured_are_an_error(candidates, evid
 
     with pytest.raises(ValueError, match="needs a margin under attack for each of 8 candidates"):
         plugin(generators.checks, "robust_margin")(candidates, unasked, 0.0)
+
+
+@pytest.mark.parametrize("name", ["cycle_error", "back_agreement"])
+def test_a_way_back_that_nobody_went_is_an_error(name, candidates, evidence):
+    unasked = replace(evidence, cycle_errors=torch.empty(0), back_probabilities=torch.empty(0))
+
+    with pytest.raises(ValueError, match=f"{name} needs evidence of 8 candidates, got it of 0"):
+        plugin(generators.checks, name)(candidates, unasked, 0.5)
+
+
+def test_a_translation_is_compared_with_its_start_and_anything_else_with_itself(
+    candidates, translation, half_plane, rng
+):
+    x = candidates.batch.inputs["image"]
+    there = replace(candidates, batch=replace(candidates.batch, inputs={"image": translation.forth(x, rng)}))
+
+    errors, _ = come_back(translation, [half_plane], replace(there, search="translate"), rng)
+    lost, seen = come_back(translation, [half_plane], there, rng)
+
+    # The last pixel is turned and turned back, and noise is added to one of four pixels, twice in either case.
+    assert 0 < errors.mean() < 0.1
+    assert 0 < lost.mean() < 0.1
+    assert (come_back(translation, [half_plane], replace(candidates, search="translate"), rng)[0] > 0.05).any()
+    assert (seen.argmax(2) == candidates.batch.labels).all()
+    assert seen.shape == (1, 8, 2)
+
+
+def test_evidence_of_some_candidates_is_all_of_it(evidence):
+    some = evidence.rows(torch.arange(8) < 3)
+
+    assert [len(part) for part in (some.realism, some.robust_margins, some.cycle_errors)] == [3, 3, 3]
+    assert some.back_probabilities.shape == (2, 3, 2)
 
 
 def test_a_margin_that_is_no_number_is_refused(candidates, evidence):

@@ -131,6 +131,26 @@ def test_perturb_starts_from_the_generator_on_request(scene):
     assert 30 < orphans["both"] < 70
 
 
+def test_a_translated_sample_keeps_its_label_and_a_boundary_search_may_start_from_it(scene):
+    y = torch.arange(40) % 2
+
+    found = plugin(generators.search, "translate")(scene, y, OPTIONS, torch.Generator().manual_seed(0))
+    attacked = perturb(scene, y, replace(OPTIONS, parents="translated"), torch.Generator().manual_seed(0))
+
+    turned = 1 - found.starts["image"][:, 0, 1, 1]  # what the translation does to the last pixel
+    assert torch.allclose(found.batch.inputs["image"][:, 0, 1, 1], turned, atol=1 / 255)
+    real = dict(zip(scene.real.keys, scene.real.inputs["image"], strict=True))
+    for (parent,), start in zip(attacked.parents, attacked.starts["image"], strict=True):
+        assert abs(1 - real[parent][0, 1, 1] - start[0, 1, 1]) < 1 / 255
+
+
+def test_without_another_domain_there_is_nothing_to_translate_to(scene):
+    here = replace(scene, translation=None)
+
+    with pytest.raises(ValueError, match="only `hardshard adapt` learns a translation"):
+        plugin(generators.search, "translate")(here, torch.tensor([0]), OPTIONS, torch.Generator())
+
+
 class WithoutGradients(torch.autograd.Function):
     """The identity, until somebody asks for a gradient."""
 

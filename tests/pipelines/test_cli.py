@@ -23,6 +23,8 @@ def called(*arguments, cwd):
         (["run", "digits", "--seeds", "0"], "--seeds must be >= 1, got 0"),
         (["run", "digits", "--rounds", "-1"], "rounds.count must be >= 0, got -1"),
         (["uplift", "digits", "--uplift.shares", "0"], "uplift.shares must lie in ]0, 1], got [0.0]"),
+        (["adapt", "--adapt.rounds", "0"], "adapt.rounds must be >= 1, got 0"),
+        (["adapt", "--adapt.target.name", "idx"], "source.path is missing: idx needs a file or folder"),
         (["build", "digits", "--shards.quotas.7", "2"], "shards.quotas must be shares >= 0 that sum to at most 1"),
         (["plan", "digits", "--budget.minutes", "-1"], "budget.minutes must be >= 0 and finite, got -1"),
         (["plan", "digits", "--source.name", "idx", "--source.path", "/nowhere"], "source.path /nowhere holds no"),

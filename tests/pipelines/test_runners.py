@@ -28,7 +28,7 @@ def build(run: Run) -> dict[str, str]:
     for number in options.drafts:
         sets.draft(SMALL, run, options, number)
     for number in range(options.count):
-        sets.shard(SMALL, run, options, number)
+        sets.shard(SMALL, run, options, number, sets.drafts_of(run, options))
     sets.index(SMALL, run, options)
     files = sorted(path for path in run.path("shards").rglob("*") if path.is_file())
     return {str(path.relative_to(run.folder)): sha256_of(path) for path in files}

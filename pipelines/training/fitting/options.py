@@ -1,14 +1,10 @@
 """How classifiers are trained, those that are hardened and those that judge; without torch."""
 
-import re
 from dataclasses import dataclass, field
 
 from data.plugins import must_be_one_of, names_of
-from generators.options import Ball
+from generators.options import Ball, must_be_a_device
 from pipelines.training.models.descriptions import Names
-
-DEVICE = re.compile(r"(cpu|cuda|hip|hpu|maia|meta|mps|mtia|vulkan|xla|xpu|privateuseone)(:\d+)?")
-"""What torch 2.13 takes for a device on which networks can be trained, or looked at."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +76,7 @@ class FitOptions:
             raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
         if not self.weight >= 0:
             raise ValueError(f"weight must be >= 0, got {self.weight}")
-        if not DEVICE.fullmatch(self.device):
-            raise ValueError(f"device must be what torch calls one, got {self.device!r}")
+        must_be_a_device(self.device)
         must_be_one_of("pipelines.training.fitting.objectives", self.objective)
         must_be_one_of("generators.attacks", self.attack)
 

@@ -71,6 +71,27 @@ def show_build(recipe: recipes.Recipe, run: Run, url: str) -> None:
     console.print(said, highlight=False, soft_wrap=True)
 
 
+def show_adaptation(path: Path) -> None:
+    """The summary of a finished adaptation, from its report.json."""
+    figures, console = json.loads(path.read_text()), wide_console()
+    for name in ("source", "target"):
+        console.print(source_told(figures[name]).replace("source", name, 1), highlight=False)
+    for made in figures["sets"]:
+        table = candidates_table(made["candidates"])
+        table.title = f"\n{made['arm']}, round {made['round']}"
+        console.print(table)
+    columns = ("arm", "round", "one classifier, %", "together, %")
+    table = Table(*columns, title=f"\naccuracy, {figures['measured']}", title_justify="left", box=None)
+    for name, rounds in figures["arms"].items():
+        for one in rounds:
+            table.add_row(name, str(one["round"]), spread(one["members"]), f"{one['together']['percent']:.1f}")
+    console.print(table)
+    console.print(f"\n[bold]{figures['said']}[/bold]\n", highlight=False)
+    places = {"shards": figures["shards"], "report": path.with_name("report.html"), "figures": path}
+    for name, place in places.items():
+        console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
+
+
 def show_recipes(recipe: recipes.Recipe) -> None:
     """The presets there are, and every option of one of them."""
     console = Console()
