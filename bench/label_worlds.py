@@ -23,6 +23,8 @@ from pipelines.training.models.classifier import Classifier, load_classifier, sa
 from pipelines.training.participants import GENERATOR, MODEL, SOURCE, samples, scene_of, shape_of
 
 SEARCHES = ("latent_walk", "perturb", "pixel_interpolate")
+BAND = 1.0
+"""What counts as at the boundary: |margin| up to this, in logits."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def planted_on(real: Batch, scene: Scene, recipe: Recipe, rng: torch.Generator) 
         for y in torch.split(balanced_labels(real, planted.ATTEMPTS, rng), AT_ONCE):
             made = plugin(generators.search, name)(theirs, y, options, rng)
             one = plant(made, real, scene.model)
-            inside = one.candidates.margins.abs() <= recipe.checks["margin_band"]
+            inside = one.candidates.margins.abs() <= BAND
             batch = one.candidates.batch
             parts.append((batch.inputs["image"][inside], batch.labels[inside], one.right[inside]))
     return tuple(torch.cat(part) for part in zip(*parts, strict=True))

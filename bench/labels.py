@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from bench.label_worlds import SEARCHES, World, calibrated, prepared
+from bench.label_worlds import BAND, SEARCHES, World, calibrated, prepared
 from data.records import Batch, Candidates
 from generators.checks import Evidence
 from generators.checks.agreement import agreement
@@ -47,6 +47,8 @@ class Committee:
     architectures: tuple[str, ...] = ("cnn",)
     calibrated: bool = True
     geometric: bool = True
+    features: int = 16
+    """Channels of the first layer."""
     threshold: float = 0.0
     """0 for the one that the pipeline chooses."""
 
@@ -61,6 +63,8 @@ COMMITTEES = {
     "before: 3 CNNs, plain mean": Committee(3, calibrated=False, geometric=False, threshold=0.65),
     "calibrated, plain mean": Committee(3, geometric=False),
     "calibrated, geometric mean": Committee(3),
+    "32 channels, the same": Committee(3, features=32),
+    "64 channels, the same": Committee(3, features=64),
     "CNN + MLP + wide CNN, the same": Committee(3, ("cnn", "mlp", "wide_cnn")),
 }
 """The third is the recipe's default."""
@@ -69,6 +73,7 @@ COMMITTEES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="number of the first split")
     parser.add_argument("--committees", nargs="*", default=list(COMMITTEES), choices=list(COMMITTEES))
     parser.add_argument("--candidates", type=int, default=1024, help="of each search")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-labels"))
@@ -76,7 +81,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     found = {name: [] for name in asked.committees}
-    for split in range(asked.splits):
+    for split in range(asked.first, asked.first + asked.splits):
         world = prepared(asked.out / f"split-{split}", split, asked.candidates)
         for name in asked.committees:
             began = time.monotonic()
@@ -90,11 +95,12 @@ def main() -> None:
 
 def judges_of(world: World, committee: Committee) -> Iterator[Classifier]:
     """The committee's judges, from the run's folder or trained."""
-    options = replace(world.recipe.judges, folds=committee.folds, architectures=committee.architectures)
+    fit = replace(world.recipe.judges.fit, features=committee.features)
+    options = replace(world.recipe.judges, folds=committee.folds, architectures=committee.architectures, fit=fit)
     real, shape = real_pool(world.run, "train", world.recipe.source)
     for fold in range(committee.folds):
         kind = sized(shape, options, fold).architecture
-        path = world.run / f"judge-{kind}-{fold}-of-{committee.folds}.safetensors"
+        path = world.run / f"judge-{kind}-{committee.features}-{fold}-of-{committee.folds}.safetensors"
         if not path.exists():
             save_classifier(path, fit_judge(real, fold, shape, options, 1000 * (world.recipe.seed + 1) + fold))
         judge = load_classifier(path)
@@ -102,11 +108,14 @@ def judges_of(world: World, committee: Committee) -> Iterator[Classifier]:
         yield calibrated(judge, held_out) if committee.calibrated else judge
 
 
-@torch.no_grad()
 def measure(world: World, committee: Committee) -> dict:
     """All figures of one committee in one world."""
     judges = list(judges_of(world, committee))
+    with torch.no_grad():
+        return _measured(world, committee, judges)
 
+
+def _measured(world: World, committee: Committee, judges: list[Classifier]) -> dict:
     def score(x: Tensor, y: Tensor) -> Tensor:
         soft = committee.asked(judges, x)
         own = soft.gather(1, y[:, None])[:, 0]
@@ -162,7 +171,7 @@ def _of_candidates(world: World, score: Callable[[Tensor, Tensor], Tensor], thre
         right = seen.argmax(1) == y
         bands[name] = _bands(scores[right] >= threshold, margins[right])
         caught.append((scores < threshold)[~right & (seen.amax(1) >= SURE)])
-        inside = margins.abs() <= world.recipe.checks["margin_band"]
+        inside = margins.abs() <= BAND
         near.append((scores[inside], right[inside]))
     scores, right = (torch.cat(part) for part in zip(*near, strict=True))
     order = scores.argsort(descending=True)

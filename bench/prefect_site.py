@@ -44,12 +44,14 @@ class Site:
     """Prefect's server and worker, as `hardshard server` and `hardshard worker` start them, on a port of their own."""
 
     home: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
     port: int = 0
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind((self.host, 0))
             self.port = probe.getsockname()[1]
 
     @property
@@ -58,14 +60,15 @@ class Site:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "PREFECT_HOME": str(self.home),
-            "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api",
+            "PREFECT_API_URL": f"http://{self.host}:{self.port}/api",
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
             "PREFECT_WORKER_QUERY_SECONDS": "3",
+            **self.settings,
         }
 
     def start(self, command: str) -> None:
         """`hardshard server`, ready when it answers, or `hardshard worker`."""
-        more = ["--host", "127.0.0.1", "--port", str(self.port)] if command == "server" else []
+        more = ["--host", self.host, "--port", str(self.port)] if command == "server" else []
         with (self.home / f"{command}.log").open("ab") as log:
             self.processes[command] = subprocess.Popen(
                 [*HARDSHARD, command, *more],

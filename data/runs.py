@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -55,6 +55,16 @@ class Foresight(Protocol):
         """What there will be of a stage when all before it is done."""
 
 
+class Others(Protocol):
+    """Other machines that work on the same run, each in a folder of its own, see `data.exchange`."""
+
+    def take(self, folder: Path, key: str, outputs: Sequence[str]) -> StageRecord | None:
+        """Put what another machine made of a stage into the run's folder, if there is any."""
+
+    def offer(self, folder: Path, made: StageRecord) -> StageRecord:
+        """Let others take a stage; what holds from here on, which may be another's."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run's folder."""
@@ -62,6 +72,8 @@ class Run:
     folder: Path
     outlook: Foresight | None = None
     """Where it is given nothing is done."""
+    exchange: Others | None = None
+    """Where it is given, `common` stages are taken from there, and left there."""
 
     def path(self, name: str) -> Path:
         """A file or folder within the run."""
@@ -90,6 +102,8 @@ class Run:
         outputs: Outputs,
         work: Callable[[], tuple[Facts, float]],
         takes_away: Sequence[str] = (),
+        *,
+        common: bool = False,
     ) -> StageRecord:
         """Do a stage's work unless it is done already.
 
@@ -99,19 +113,30 @@ class Run:
             outputs: the files, within the run or by their URL, that `work` writes; or how its facts name them.
             work: writes them; returns what it measured, as JSON, and how many seconds it worked.
             takes_away: outputs of later stages that `work` removes first.
+            common: whether another machine may do it for this one; its outputs lie within the run and are named here.
         """
         key = digest_of({"stage": stage, **depends})
         if self.outlook:
             return self.outlook.stage(stage, key, depends, takes_away)
+        exchange = self.exchange if common else None
         done = self.read(stage)
         if done is not None and done.key == key and self._intact(done):
-            return done
+            return self._keep(exchange.offer(self.folder, done), done) if exchange else done
+        if exchange and not callable(outputs) and (taken := exchange.take(self.folder, key, outputs)):
+            return self._keep(taken)
         facts, seconds = work()
         names = outputs(facts) if callable(outputs) else outputs
         made = {name: self.mark(name) for name in names}
-        seen = {name: seen for name in names if (seen := self.sighting(name))}
-        record = StageRecord(stage, key, round(seconds, 2), made, facts, shortened(depends), seen)
-        write_atomically(self._record_path(stage), canonical_json(asdict(record)))
+        record = StageRecord(stage, key, round(seconds, 2), made, facts, shortened(depends))
+        return self._keep(exchange.offer(self.folder, record) if exchange else record)
+
+    def _keep(self, record: StageRecord, kept: StageRecord | None = None) -> StageRecord:
+        """Write a stage's record, unless it is the one that is kept already."""
+        if record is kept:
+            return record
+        seen = {name: seen for name in record.outputs if (seen := self.sighting(name))}
+        record = replace(record, seen=seen)
+        write_atomically(self._record_path(record.stage), canonical_json(asdict(record)))
         return record
 
     def _record_path(self, stage: str) -> Path:

@@ -15,7 +15,7 @@ from generators.augmentation import augment
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import Discriminator, GanShape, Generator
 from generators.options import GanOptions as GanOptions
-from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
+from generators.underway import Average, alone, average, optimiser_tensors, restore_optimisers, under, update
 
 
 @dataclass
@@ -29,6 +29,8 @@ class GanTraining:
     """Of the generator and of the discriminator."""
     rng: torch.Generator
     step: int = 0
+    average: Average = alone
+    """Between going back and stepping."""
 
 
 def begin(shape: GanShape, options: GanOptions, seed: int) -> GanTraining:
@@ -71,7 +73,7 @@ def _discriminator_step(training: GanTraining, x: Tensor, y: Tensor, options: Ga
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_fake, fake)
     loss = relativistic_loss(on_real, on_fake)
-    update(training.optimisers[1], loss + options.penalty * penalty)
+    update(training.optimisers[1], loss + options.penalty * penalty, training.average)
     return loss.item(), penalty.item()
 
 
@@ -79,7 +81,7 @@ def _generator_step(training: GanTraining, x: Tensor, y: Tensor, options: GanOpt
     real, fake = augment(x, training.rng), augment(_generate(training, y, options), training.rng)
     on_real, on_fake = training.discriminator(torch.cat([real, fake]), torch.cat([y, y])).chunk(2)
     loss = relativistic_loss(on_fake, on_real)
-    update(training.optimisers[0], loss)
+    update(training.optimisers[0], loss, training.average)
     return loss.item()
 
 

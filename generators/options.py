@@ -67,8 +67,12 @@ class GanOptions:
     """Channels of the generator."""
     discriminator_features: int = 256
     """Width of the discriminator."""
+    devices: int = 1
+    """Processes that train it together, each on its share of a batch; more than one takes hardshard[devices]."""
 
     def __post_init__(self) -> None:
+        if not self.devices >= 1 or self.batch_size % self.devices:
+            raise ValueError(f"generator.devices must be >= 1 and divide {self.batch_size}, got {self.devices}")
         for name in ("steps", "batch_size", "latent", "features", "discriminator_features"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"generator.{name} must be >= 1, got {getattr(self, name)}")

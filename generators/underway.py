@@ -1,15 +1,23 @@
 """What every GAN's training does at each step and keeps in its state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+Average = Callable[[Iterable[Tensor]], None]
+"""Replaces the gradients of a network's parameters by what all processes that train it have found together."""
 
-def update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step down the gradient of a loss, a scalar."""
+
+def alone(_: Iterable[Tensor]) -> None:
+    """The gradients of a training in one process: as they are."""
+
+
+def update(optimiser: torch.optim.Optimizer, loss: Tensor, agree: Average = alone) -> None:
+    """One step down the gradient of a loss, a scalar, once `agree` has averaged it over the processes."""
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    agree(optimiser.param_groups[0]["params"])
     optimiser.step()
 
 

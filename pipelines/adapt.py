@@ -49,10 +49,21 @@ def commit_set(recipe: Recipe, run: Run, arm: str, number: int) -> StageRecord:
     return stages.index(recipe, run, arm, number)
 
 
+@stage_task("target-labelled")
+def read_labelled_target(recipe: Recipe, run: Run) -> StageRecord:
+    """Take the target in with its labels; but for the upper bound, nothing is trained after this."""
+    return stages.labelled_target(recipe, run)
+
+
+@stage_task("labelled-member-{place}")
+def fit_labelled(recipe: Recipe, run: Run, place: int) -> StageRecord:
+    """Train one classifier with the target's labels, for comparison."""
+    return stages.labelled_member(recipe, run, place)
+
+
 @stage_task("measure")
 def measure(recipe: Recipe, run: Run) -> None:
-    """Take the target in with its labels, and measure every arm and round on it; nothing is trained after this."""
-    stages.labelled_target(recipe, run)
+    """Measure every arm and round on the target's measured part."""
     for arm, number in stages.measured(recipe):
         stages.accuracy(recipe, run, arm, number)
         if number in stages.rounds_of(recipe, arm):
@@ -87,7 +98,7 @@ def do_round(recipe: Recipe, run: Run, arm: str, number: int) -> None:
 
 @run_flow
 def adapt(recipe: FromPreset = ADAPT, run: Path = Path("runs/rendered_to_digits")) -> Path:
-    """Adapt, round by round, and compare with training on the source alone and with self-training alone.
+    """Adapt, round by round, and compare with the source alone, self-training alone and the target's labels.
 
     Args:
         recipe: a preset by name, and fields that differ from it; `source` has labels, `adapt.target` needs none.
@@ -111,5 +122,9 @@ def adapt(recipe: FromPreset = ADAPT, run: Path = Path("runs/rendered_to_digits"
         for number in stages.rounds_of(recipe, stages.ADAPTED):
             do_round(recipe, opened, stages.ADAPTED, number)
         if recipe.adapt.measured != "none":
+            read_labelled_target(recipe, opened)
+            bound = [fit_labelled.submit(recipe, opened, place) for place in range(recipe.adapt.members)]
+            for future in bound:
+                future.result()
             measure(recipe, opened)
         return write_report(recipe, opened)

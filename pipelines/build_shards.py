@@ -45,10 +45,23 @@ def commit_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
     return sets.index(recipe, run, options)
 
 
+def prepare_set(recipe: Recipe, run: Run) -> SetOptions:
+    """What the run's own set is to be, once thresholds and the use of a budget are chosen."""
+    if AUTO in recipe.checks.values():
+        choose_thresholds(recipe, run)
+    if recipe.budget.given:
+        try_some(recipe, run)
+    return sets.budgeted_set(recipe, run)
+
+
 def build_set(recipe: Recipe, run: Run, options: SetOptions) -> StageRecord:
-    """Make one set: its drafts side by side, then its shards, then its index."""
+    """Make one set: its drafts side by side, then its shards, then its index.
+
+    Where other machines make drafts as well, which begin at the first, this one begins at the last.
+    """
+    numbers = options.drafts[::-1] if run.exchange else options.drafts
     advance = progress_of(run, options.folder, len(options.drafts) + options.count)
-    drafts = [build_draft.submit(recipe, run, options, number) for number in options.drafts]
+    drafts = [build_draft.submit(recipe, run, options, number) for number in numbers]
     for draft in drafts:
         draft.result()
         advance()
@@ -69,11 +82,7 @@ def build_shards(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN) -> None:
         run: the run's folder.
     """
     with session(recipe, run) as opened:
-        if AUTO in recipe.checks.values():
-            choose_thresholds(recipe, opened)
-        if recipe.budget.given:
-            try_some(recipe, opened)
-        options = sets.budgeted_set(recipe, opened)
+        options = prepare_set(recipe, opened)
         with claim(Store(options.url), f"the run in {opened.folder}"):
             build_set(recipe, opened, options)
         show_set(recipe, opened)

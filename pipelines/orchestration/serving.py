@@ -22,7 +22,8 @@ from prefect.exceptions import ObjectNotFound
 from data.errors import WrongUse
 from pipelines.orchestration import is_served
 
-POOL = "local"
+POOL, RANGES = "local", "ranges"
+"""Work pools: of whole runs, and of the ranges of a run that is made on many machines."""
 SILENT = timedelta(minutes=3)
 """Without a sign of life after which a run is taken for dead; prefect.yaml has runs give one every 30 seconds."""
 ZOMBIES = "hardshard: a run without a sign of life has crashed"
@@ -46,13 +47,18 @@ def serve(arguments: Sequence[str]) -> int:
 
 
 def work(arguments: Sequence[str]) -> int:
-    """Become a worker, which starts the runs that are due on this machine, in this folder."""
+    """Become a worker, which starts the runs that are due on this machine, in this folder.
+
+    Args:
+        arguments: for Prefect's command; `--pool ranges` makes it one that helps other machines.
+    """
     _must_be_served("worker")
-    return _become(["worker", "start", "--pool", POOL, "--type", "process", *arguments], {"DO_NOT_TRACK": "1"})
+    pool = [] if "--pool" in arguments else ["--pool", POOL]
+    return _become(["worker", "start", *pool, "--type", "process", *arguments], {"DO_NOT_TRACK": "1"})
 
 
 def deploy(arguments: Sequence[str]) -> int:
-    """Make at the server what is needed there: the work pool, the deployments of prefect.yaml, the zombie automation.
+    """Make at the server what is needed there: the work pools, the deployments of prefect.yaml, the zombie automation.
 
     Done again, it brings all of them up to date.
 
@@ -60,7 +66,7 @@ def deploy(arguments: Sequence[str]) -> int:
         The exit code of Prefect's own command.
     """
     _must_be_served("deploy")
-    _make_pool()
+    _make_pools()
     _make_automation()
     chosen = arguments or ["--all"]
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *chosen]
@@ -80,12 +86,13 @@ def _must_be_served(command: str) -> None:
         )
 
 
-def _make_pool() -> None:
+def _make_pools() -> None:
     with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(POOL)
-        except ObjectNotFound:
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+        for pool in (POOL, RANGES):
+            try:
+                client.read_work_pool(pool)
+            except ObjectNotFound:
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
 
 
 def _make_automation() -> None:

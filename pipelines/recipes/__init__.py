@@ -1,12 +1,14 @@
 """Recipes: all that configures a run, in one frozen dataclass. Each file of this folder is a preset.
 
-A preset is a small difference from the defaults, which are `digits`. The command line and prefect.yaml override
-fields by name; nothing else configures anything.
+A preset is a small difference from the defaults, which are `digits`. A user's own recipe is a TOML file, which is data
+and runs nothing: a small difference from a preset. The command line and prefect.yaml override fields by name; nothing
+else configures anything.
 """
 
 import difflib
+import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -35,6 +37,7 @@ class Recipe:
     """One run from samples to a hardened model."""
 
     name: str = "digits"
+    """That of its preset; or the path of its file, as it was given."""
     seed: int = 0
     """Of everything that is drawn, but for the split."""
     source: SourceOptions = field(default_factory=SourceOptions)
@@ -55,9 +58,9 @@ class Recipe:
     uplift: UpliftOptions = field(default_factory=UpliftOptions)
     audit: AuditOptions = field(default_factory=AuditOptions)
     rounds: RoundsOptions = field(default_factory=RoundsOptions)
+    adapt: AdaptOptions = field(default_factory=AdaptOptions)
     events: EventOptions = field(default_factory=EventOptions)
     """Of a source of pairs, where rounds are all that there is: docs/modalities.md."""
-    adapt: AdaptOptions = field(default_factory=AdaptOptions)
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
@@ -74,24 +77,54 @@ class Recipe:
                 f"rounds train a classifier of our own, and cannot train {self.model.path}: train it by its own "
                 "trainer on `hardshard build --model`, export it, and build again"
             )
+        if not self.judges.calibrate and self.shards.softness != 1:
+            raise ValueError(
+                "shards.softness undoes what calibration does: where judges.calibrate is false it must be 1, "
+                f"got {self.shards.softness:g}"
+            )
         known_plugins(self.search, self.checks)
         if self.search.mix.get("translate") or self.search.parents == "translated":
             raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
 
+    @property
+    def called(self) -> str:
+        """Its name without folder and ending, where it comes from a file: what its run and its shards are called."""
+        return Path(self.name).stem if self.name.endswith(FILE) else self.name
+
 
 OPEN = ("mix", "checks", "pseudo_checks", "quotas", "epsilon", "reach", "shift")
 """Options that may gain an entry; of any other a field must be there already."""
+FILE = ".toml"
+"""What the path of a recipe file ends in."""
 DEFAULT = Recipe()
 DEFAULT_RUN = Path("runs/digits")
 
 
 def preset(name: str) -> Recipe:
-    """The recipe in `pipelines/recipes/<name>.py`.
+    """The recipe in `pipelines/recipes/<name>.py`; or, where the name ends in .toml, in that file.
+
+    A file names the preset that it differs from (`preset = "own"`, which is also what is taken if it names none), and
+    any of its fields.
 
     Raises:
-        WrongUse: there is none of that name.
+        WrongUse: there is none of that name; or the file is no TOML, or has a field that there is not.
     """
+    if name.endswith(FILE):
+        return _from_file(name)
     return cast(Recipe, plugin(pipelines.recipes, name))
+
+
+def _from_file(path: str) -> Recipe:
+    try:
+        fields = tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise WrongUse(f"{path} is no recipe file: {error}") from error
+    if "name" in fields or not isinstance(under := fields.pop("preset", "own"), str) or under.endswith(FILE):
+        raise WrongUse(f"{path}: a recipe file is called as the file is, and begins with preset = one of the presets")
+    try:
+        return overridden(replace(preset(under), name=path), dict(options_of(fields)))
+    except WrongUse as error:
+        raise WrongUse(f"{path}: {error}") from error
 
 
 def merged(fields: object) -> object:
@@ -108,8 +141,9 @@ FromPreset = Annotated[Recipe, BeforeValidator(merged)]
 """A flow's recipe parameter: `{"name": "digits_quick", "search": {"steps": 20}}` changes one field of that preset."""
 
 
-def overridden(recipe: Recipe, overrides: Mapping[str, str]) -> Recipe:
-    """The recipe with fields replaced: `{"search.steps": "40"}`; values are text, as typed on a command line.
+def overridden(recipe: Recipe, overrides: Mapping[str, object]) -> Recipe:
+    """The recipe with fields replaced: `{"search.steps": "40"}`; values are as typed on a command line, or as
+    they are.
 
     Raises:
         WrongUse: an unknown field (the nearest known ones are named), or a value of the wrong kind or out of range.
@@ -132,6 +166,11 @@ def options_of(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield prefix + name, value
 
 
+def typed(value: object) -> str:
+    """An option's value as one types it on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _put(fields: dict[str, Any], path: str, value: object) -> None:
     *folders, name = path.split(".")
     place = fields
@@ -140,8 +179,7 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
         if not isinstance(inner, dict):
             raise WrongUse(_unknown(path, fields))
         place = inner
-    # What maps names to values may gain an entry; anything else must be there already.
-    unknown = name not in place and folders[-1:] not in [[one] for one in OPEN]
+    unknown = name not in place and not {*folders[-1:]} & {*OPEN}
     if unknown or isinstance(place.get(name), dict):
         raise WrongUse(_unknown(path, fields))
     place[name] = value

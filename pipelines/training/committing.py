@@ -70,6 +70,6 @@ def commit_set(
 def _about(recipe: Recipe, run: Run) -> About:
     if recipe.events.epsilon:
         pairs = open_pairs(run.path(SOURCE))
-        return About.of_forms(recipe.name, pairs.summary.class_names, pairs.forms())
+        return About.of_forms(recipe.called, pairs.summary.class_names, pairs.forms())
     summary = taken(run.folder).summary
-    return About(recipe.name, summary.class_names, {"image": summary.shape})
+    return About(recipe.called, summary.class_names, {"image": summary.shape})

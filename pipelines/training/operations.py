@@ -17,8 +17,13 @@ class OperationOptions:
     cluster: str = ""
     """Address of the Dask scheduler, as `tcp://host:8786`; empty starts workers on this machine."""
 
+    exchange: str = ""
+    """A folder or URL where machines exchange the networks and drafts they have made of one recipe; empty for none."""
+
     def __post_init__(self) -> None:
         if not 0 < self.hours < float("inf"):
             raise ValueError(f"operations.hours must be > 0 and finite, got {self.hours}")
+        if self.exchange.startswith("memory:"):
+            raise ValueError(f"operations.exchange must be open to other machines, got {self.exchange}")
         if self.cluster and self.runner == "processes":
             raise ValueError(f"operations.cluster {self.cluster} needs operations.runner dask")

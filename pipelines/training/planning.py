@@ -115,8 +115,8 @@ def plan_of(recipe: Recipe, folder: Path, command: Command = "run", seeds: int =
         Damaged: a record is unreadable.
     """
     folder = folder.absolute()
-    if (owner := owner_of(folder)) not in ("", recipe.name):
-        raise WrongUse(f"{folder} belongs to recipe {owner!r}, not {recipe.name!r}: choose another folder with --run")
+    if (owner := owner_of(folder)) not in ("", recipe.called):
+        raise WrongUse(f"{folder} belongs to recipe {owner!r}, not {recipe.called!r}: choose another folder with --run")
     outlook = Outlook(folder, lambda stage: _expected(recipe, outlook, stage))
     found: dict[str, list[Stage]] = {}
     for flow, ask in _flows(recipe, command, seeds).items():

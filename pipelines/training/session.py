@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from data.exchange import Exchange
 from data.runs import Run, hold, open_run
 from pipelines.recipes import Recipe
 from pipelines.training.processes import cores, workers
@@ -26,14 +28,18 @@ def session(recipe: Recipe, folder: Path) -> Iterator[Run]:
         Stopped: the run took longer than `operations.hours`.
         WrongUse: the folder belongs to another recipe, or is no run.
     """
-    folder = folder.absolute()
+    folder, operations = folder.absolute(), recipe.operations
     if folder in _held:
-        yield open_run(folder, recipe.name)
+        yield _opened(recipe, folder)
         return
-    operations = recipe.operations
     with hold(folder), cluster_of(operations) as cluster, workers(cores(), operations.hours, cluster):
         _held.add(folder)
         try:
-            yield open_run(folder, recipe.name)
+            yield _opened(recipe, folder)
         finally:
             _held.discard(folder)
+
+
+def _opened(recipe: Recipe, folder: Path) -> Run:
+    url = recipe.operations.exchange
+    return replace(open_run(folder, recipe.called), exchange=Exchange(url) if url else None)

@@ -88,7 +88,8 @@ def thresholds(recipe: Recipe, run: Run) -> StageRecord:
         "label_error": recipe.shards.label_error,
         "ball": asdict(recipe.training.ball),
     }
-    return run.stage(THRESHOLDS, depends, [], partial(in_worker, planted.choose_thresholds, recipe, run.folder))
+    choose = partial(in_worker, planted.choose_thresholds, recipe, run.folder)
+    return run.stage(THRESHOLDS, depends, [], choose, common=True)
 
 
 def thresholds_of(recipe: Recipe, run: Run) -> dict[str, float]:
@@ -110,7 +111,8 @@ def probe(recipe: Recipe, run: Run) -> StageRecord:
     depends = {**_makes(recipe, run, options, request), "candidates": recipe.budget.probe}
     depends |= {"balance": request.balance, "quotas": dict(request.quotas)}
     outputs = [f"{DRAFTS}/{PROBE}/{name}" for name in draft_files(SPLIT, 0)]
-    return run.stage(PROBE, depends, outputs, partial(in_worker, probing.probe, request, recipe.budget.probe))
+    probe_some = partial(in_worker, probing.probe, request, recipe.budget.probe)
+    return run.stage(PROBE, depends, outputs, probe_some, common=True)
 
 
 def allocation(recipe: Recipe, run: Run) -> Allocation:
@@ -130,7 +132,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
         record, seconds = in_worker(materialise.build_draft, request)
         return asdict(record), seconds
 
-    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build)
+    return run.stage(_stage(options, f"draft-{number}"), depends, outputs, build, common=True)
 
 
 def request_of(recipe: Recipe, run: Run, options: SetOptions, number: int) -> DraftRequest:

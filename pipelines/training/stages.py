@@ -20,7 +20,7 @@ from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.late import Late
 from pipelines.training.mixes import MixOptions
-from pipelines.training.models.locating import digest_of_model, files_of
+from pipelines.training.models.locating import digest_of_model, files_of, is_brought
 from pipelines.training.places import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
 from pipelines.training.processes import in_worker
 
@@ -82,32 +82,36 @@ def model(recipe: Recipe, run: Run) -> StageRecord:
         bring = partial(in_worker, work.bring_model, recipe, run.folder)
         return run.stage("model", depends, files_of(recipe.model), bring)
     depends = depends_on(recipe, run, "source", "training")
-    return run.stage("model", depends, [MODEL], partial(in_worker, work.fit_model, recipe, run.folder))
+    fit = partial(in_worker, work.fit_model, recipe, run.folder)  # which forgets what was brought
+    return run.stage("model", depends, [MODEL], fit, common=not is_brought(run.folder))
 
 
 def gan(recipe: Recipe, run: Run) -> StageRecord:
     """The class-conditional GAN."""
     depends = depends_on(recipe, run, "source", "generator")
-    return run.stage("generator", depends, [GENERATOR], partial(in_worker, work.fit_gan, recipe, run.folder))
+    fit = partial(in_worker, work.fit_gan, recipe, run.folder)
+    return run.stage("generator", depends, [GENERATOR], fit, common=True)
 
 
 def judge(recipe: Recipe, run: Run, fold: int) -> StageRecord:
     """The judge that leaves out one fold of the training samples."""
     depends = {**depends_on(recipe, run, "source", "judges"), "fold": fold}
     todo = partial(in_worker, work.fit_one_judge, recipe, run.folder, fold)
-    return run.stage(f"judge-{fold}", depends, [judge_file(fold)], todo)
+    return run.stage(f"judge-{fold}", depends, [judge_file(fold)], todo, common=True)
 
 
 def examiner(recipe: Recipe, run: Run) -> StageRecord:
     """The outsider that measures labels and never filters."""
     depends = depends_on(recipe, run, "source", "judges")
-    return run.stage("examiner", depends, [EXAMINER], partial(in_worker, work.fit_the_examiner, recipe, run.folder))
+    fit = partial(in_worker, work.fit_the_examiner, recipe, run.folder)
+    return run.stage("examiner", depends, [EXAMINER], fit, common=True)
 
 
 def fidelity(recipe: Recipe, run: Run) -> StageRecord:
     """What the examiner sees of the generator."""
     depends = {**depends_on(recipe, run, "source"), **made_by(run, ["generator", "examiner"])}
-    return run.stage("fidelity", depends, [], partial(in_worker, work.measure_fidelity, recipe, run.folder))
+    measure = partial(in_worker, work.measure_fidelity, recipe, run.folder)
+    return run.stage("fidelity", depends, [], measure, common=True)
 
 
 def arm(recipe: Recipe, run: Run, name: str, seed: int) -> StageRecord:

@@ -1,7 +1,7 @@
 """What worker processes do for a stage: read its inputs from the run's folder, write its outputs there."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
 from pipelines.recipes import Recipe
+from pipelines.training.devices import Team, on_devices
 from pipelines.training.fitting.calibration import calibrate
 from pipelines.training.fitting.fit import fit
 from pipelines.training.fitting.judges import fit_examiner, fit_judge
@@ -64,6 +65,13 @@ def fit_arm(
     Args:
         mixing: what is taken of the set; None takes it whole, with its soft labels.
     """
+    options = recipe.training
+    return on_devices(options.devices, options.device, _fit_arm, recipe, run, pool, seed, out, mixing)
+
+
+def _fit_arm(
+    team: Team, recipe: Recipe, run: Path, pool: str, seed: int, out: str, mixing: MixOptions | None
+) -> dict[str, object]:
     real, shape = real_pool(run, "train", recipe.source)
     options = recipe.training
     chosen = mixing or MixOptions()
@@ -73,9 +81,10 @@ def fit_arm(
     batches = MixedBatches(real, synthetic, share, options.batch_size, seed)
     held_out = samples(run, "validation", recipe.source) if options.watch.every else None
     origin = {"options": asdict(options), "samples": [_digest(real), _digest(synthetic)], "seed": seed}
-    checkpoint = Checkpoint((run / out).with_suffix(".checkpoint"), origin)
-    fitted = fit(batches.batch, shape, options, seed, Path(out).stem, held_out, checkpoint)
-    save_classifier(run / out, fitted.model)
+    checkpoint = Checkpoint(team.own((run / out).with_suffix(".checkpoint")), origin)
+    fitted = fit(batches.batch, shape, options, seed, Path(out).stem, held_out, checkpoint, team)
+    if team.rank == 0:
+        save_classifier(run / out, fitted.model)
     checkpoint.path.unlink(missing_ok=True)
     return {"synthetic": len(synthetic) if pool else 0, **fitted.facts}
 
@@ -132,19 +141,34 @@ def fit_the_examiner(recipe: Recipe, run: Path) -> dict[str, object]:
 
 def fit_gan(recipe: Recipe, run: Path) -> dict[str, object]:
     """Train the GAN, from its last checkpoint if there is one made from the same recipe."""
+    return on_devices(recipe.generator.devices, "cpu", _fit_gan, recipe, run)
+
+
+def _fit_gan(team: Team, recipe: Recipe, run: Path) -> dict[str, object]:
     batch, options = samples(run, "train", recipe.source), recipe.generator
     gan_shape = _gan_shape(shape_of(run), options)
     origin = {"options": asdict(options), "source": taken(run).summary.digest, "seed": recipe.seed}
-    training = gan.begin(gan_shape, options, recipe.seed)
-    _resume(training, run / CHECKPOINT, origin)
+    training, checkpoint = _begin_gan(team, gan_shape, options, recipe.seed), team.own(run / CHECKPOINT)
+    _resume(training, checkpoint, origin)
+    if not team.agrees(training.step):
+        training = _begin_gan(team, gan_shape, options, recipe.seed)
+    options = replace(options, batch_size=options.batch_size // team.world, devices=1)
     while training.step < options.steps:
         losses = gan.advance(training, batch.inputs["image"], batch.labels, options)
         if training.step % CHECKPOINT_EVERY == 0:
-            checkpoints.save(run / CHECKPOINT, gan.state_of(training), origin)
+            checkpoints.save(checkpoint, gan.state_of(training), origin)
         report("generator", training.step, options.steps, f"D {losses['discriminator']:.3f}")
-    checkpoints.save(run / GENERATOR, gan.networks_of(training), asdict(gan_shape))
-    (run / CHECKPOINT).unlink(missing_ok=True)
+    if team.rank == 0:
+        checkpoints.save(run / GENERATOR, gan.networks_of(training), asdict(gan_shape))
+    checkpoint.unlink(missing_ok=True)
     return {}
+
+
+def _begin_gan(team: Team, shape: GanShape, options: gan.GanOptions, seed: int) -> gan.GanTraining:
+    training = gan.begin(shape, options, seed)
+    training.average = team.average
+    team.seed(training.rng, seed)
+    return training
 
 
 def _gan_shape(shape: ClassifierShape, options: gan.GanOptions) -> GanShape:

@@ -2,12 +2,14 @@
 
 import html
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from data.errors import WrongUse
 from data.files import sha256_of
@@ -19,12 +21,13 @@ from data.sources import SourceOptions, source_of
 from data.store import Store
 from data.taken import open_taken
 from generators.cyclegan import CycleOptions
+from generators.pseudo_labels import spread
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets
 from pipelines.training import stages as run_stages
 from pipelines.training.adaptation import domains, figures, fitting, measuring, stages
 from pipelines.training.adaptation.options import AdaptOptions
-from pipelines.training.adaptation.stages import ADAPTED, AUGMENTED, NEAR, SELF, SOURCE_ONLY
+from pipelines.training.adaptation.stages import ADAPTED, AUGMENTED, LABELLED, NEAR, SELF, SOURCE_ONLY
 from pipelines.training.fitting.fit import FitOptions
 
 CYCLE = CycleOptions(
@@ -53,7 +56,8 @@ def recipe_of(folder: Path, **options: object) -> Recipe:
         cycle=CYCLE,
         translated=60,
         checks={"agreement": 0.0, "cycle_error": 1.0, "back_agreement": 0.0, "realism": 0.0},
-        pseudo_checks={"agreement": 0.5, "class_balance": 1.2},
+        kept=(0.8, 1.0),
+        sure=0.0,
         shards=1,
         fit=fit,
     )
@@ -101,6 +105,8 @@ def fit_all(recipe: Recipe, run: Run, arm: str, number: int) -> None:
 def measured(recipe: Recipe, run: Run) -> dict:
     """What the flow does then."""
     stages.labelled_target(recipe, run)
+    for place in range(recipe.adapt.members):
+        stages.labelled_member(recipe, run, place)
     for arm, number in stages.measured(recipe):
         stages.accuracy(recipe, run, arm, number)
         if number in stages.rounds_of(recipe, arm):
@@ -163,19 +169,20 @@ def test_the_report_has_every_arm_round_and_picture_beside_each_other(finished):
     assert {name: [one["round"] for one in rounds] for name, rounds in found["arms"].items()} == {
         "source only": [0],
         "source, strong augmentation": [0],
-        "self-training alone": [1, 2],
+        "confident self-training": [1, 2],
         "self-training, labels spread": [1, 2],
-        "translation and self-training": [2],
+        "the same, and translation": [2],
+        "with target labels": [0],
     }
     assert {one["samples"] for rounds in found["arms"].values() for one in rounds} == {
         sum(run.record("target-labelled").facts["kept"]["test"].values())
     }
     assert [(made["arm"], made["round"], set(made["candidates"])) for made in found["sets"]] == [
-        ("self-training alone", 1, {"pseudo_label"}),
-        ("self-training alone", 2, {"pseudo_label"}),
+        ("confident self-training", 1, {"pseudo_label"}),
+        ("confident self-training", 2, {"pseudo_label"}),
         ("self-training, labels spread", 1, {"pseudo_label"}),
         ("self-training, labels spread", 2, {"pseudo_label"}),
-        ("translation and self-training", 2, {"pseudo_label", "translate"}),
+        ("the same, and translation", 2, {"pseudo_label", "translate"}),
     ]
     page = (run.folder / "report.html").read_text()
     assert page.count("data:image/png") == 2
@@ -192,7 +199,7 @@ def test_accuracies_are_those_of_the_classifiers_on_the_measured_part(finished):
     with torch.no_grad():
         right = member(batch.inputs["image"]).argmax(1) == batch.labels
 
-    told = found["arms"]["translation and self-training"][0]["members"][0]
+    told = found["arms"]["the same, and translation"][0]["members"][0]
     assert told == pytest.approx(100 * right.float().mean().item(), abs=0.01)
 
 
@@ -296,14 +303,58 @@ def test_rounds_before_the_translation_are_those_of_self_training():
     assert list(stages.rounds_of(recipe, ADAPTED)) == [3, 4]
 
 
+def test_each_round_keeps_its_share_of_what_is_surest_of_each_class(finished):
+    recipe, run = finished
+    count = len(domains.target_samples(recipe, run.folder, "train"))
+
+    kept = [run.record(stages.set_of(NEAR, number)).facts["samples"] for number in (1, 2)]
+
+    assert kept[0] <= 2 * math.ceil(0.8 * count / 2)  # two classes
+    assert kept[0] >= 0.8 * count / 2  # at least one of them has as many to choose from
+    assert recipe.adapt.kept_in(9) == 1.0
+
+
+def test_only_classifiers_of_the_upper_bound_depend_on_target_labels(finished):
+    recipe, run = finished
+    measured(recipe, run)
+
+    stage_names = [name for arm, number in stages.measured(recipe) for name in stages.members(recipe, arm, number)]
+    reads = [name for name in stage_names if "target-labelled" in run.record(name).depends.get("inputs", {})]
+
+    assert reads == stages.members(recipe, LABELLED, 0)
+
+
+def test_labels_pass_between_samples_that_are_alike_in_what_was_asked_for(finished):
+    recipe, run = finished
+    x = domains.target_samples(recipe, run.folder, "train").inputs["image"]
+    (member,) = fitting.members_of(run.folder, [f"{stages.members(recipe, NEAR, 1)[0]}.safetensors"])
+    told = fitting.opinions([member], x, recipe.adapt)
+
+    found = {
+        alike: fitting.opinions(
+            [member], x, replace(recipe.adapt, alike=alike, sharpened=1.0, evened=0.0), passed_on=True
+        )
+        for alike in ("pixels", "features", "both")
+    }
+
+    for alike, view in {"pixels": x, "features": F.normalize(member.trunk(x))}.items():
+        expected = spread(view, told, recipe.adapt.neighbours, recipe.adapt.spread)
+        torch.testing.assert_close(found[alike], expected)
+    torch.testing.assert_close(found["both"], (found["pixels"] + found["features"]) / 2)
+    assert not found["pixels"].allclose(found["features"])
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
         ("adapt.rounds", "0", "adapt.rounds must be >= 1, got 0"),
-        ("adapt.warm_up", "4", "adapt.warm_up must be >= 0 and < adapt.rounds 4, got 4"),
+        ("adapt.warm_up", "3", "adapt.warm_up must be >= 0 and < adapt.rounds 3, got 3"),
         ("adapt.spread", "1", r"adapt.spread must lie in \[0, 1\[, got 1"),
         ("adapt.neighbours", "0", "adapt.neighbours must be >= 1, got 0"),
         ("adapt.evened", "2", r"adapt.evened must lie in \[0, 1\], got 2"),
+        ("adapt.kept", "0.4,1.2", r"adapt.kept must be shares > 0 and <= 1, one a round, got \[0.4, 1.2\]"),
+        ("adapt.sure", "2", r"adapt.sure must lie in \[0, 1\], got 2"),
+        ("adapt.alike", "smell", "adapt.alike: Input should be .pixels., .features. or .both., got .smell."),
         ("adapt.fit.objective", "madry", "adapt.fit.objective must be plain"),
         ("adapt.checks.magic", "0", "no 'magic' in generators/checks"),
         ("adapt.search.mix.latent_walk", "0.5", "search.mix must be shares"),

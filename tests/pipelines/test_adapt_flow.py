@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ADAPT = [sys.executable, "-m", "pipelines.cli", "adapt", "rendered_to_digits", "--run", "run"]
-SHORT = ["--source.drawn", "400", "--adapt.rounds", "2", "--adapt.members", "1", "--adapt.translated", "60"]
+SHORT = ["--source.drawn", "400", "--adapt.rounds", "2", "--adapt.translated", "60"]
 SHORT += ["--adapt.fit.steps", "20", "--adapt.cycle.steps", "4", "--adapt.cycle.features", "4", "--adapt.shards", "2"]
 EASY = ["--adapt.checks.agreement", "0", "--adapt.checks.back_agreement", "0", "--adapt.checks.cycle_error", "1"]
 

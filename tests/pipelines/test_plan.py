@@ -44,7 +44,7 @@ def did(monkeypatch) -> list[str]:
     done: list[str] = []
     stage = Run.stage
 
-    def faked(run, name, depends, outputs, work, takes_away=()):
+    def faked(run, name, depends, outputs, work, takes_away=(), **more):
         def write() -> tuple[Facts, float]:
             done.append(name)
             for file in takes_away:
@@ -54,7 +54,7 @@ def did(monkeypatch) -> list[str]:
                 write_atomically(run.path(file), digest_of({"file": file, **depends}).encode())
             return facts, 1.0
 
-        return stage(run, name, depends, outputs, write, takes_away)
+        return stage(run, name, depends, outputs, write, takes_away, **more)
 
     monkeypatch.setattr(Run, "stage", faked)
     return done

@@ -50,6 +50,7 @@ def test_a_mix_and_the_checks_may_gain_entries():
         ("judges.folds", "1", "judges.folds must be >= 2, got 1"),
         ("judges.architectures", "cnn,oak", "judges.architectures must name some of cnn, .*, got .'cnn', 'oak'."),
         ("checks.agreement", "guess", "--checks.agreement.*got 'guess'"),
+        ("judges.calibrate", "false", "where judges.calibrate is false it must be 1, got 2.4"),
         ("shards.softness", "0", "shards.softness must be > 0 and finite, got 0"),
         ("shards.label_error", "1", "shards.label_error must lie in .0, 1., got 1"),
         ("shards.count", "0", "shards.count must be >= 1, got 0"),

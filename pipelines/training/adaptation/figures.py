@@ -12,7 +12,7 @@ from data.files import canonical_json, write_atomically
 from data.runs import Run
 from pipelines.recipes import Recipe
 from pipelines.training.adaptation import measuring, stages
-from pipelines.training.adaptation.stages import ADAPTED, ARMS, SELF
+from pipelines.training.adaptation.stages import ADAPTED, ARMS, NEAR, SELF
 from pipelines.training.evaluation.statistics import Flags, accuracy, difference, spread
 
 
@@ -47,8 +47,9 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
         "target": run.record("target").facts,
         "measured": recipe.adapt.measured,
         "warm_up": recipe.adapt.warm_up,
+        "soft": recipe.adapt.soft,
         "arms": arms,
-        "gain": _gain(recipe, run) if counted else {},
+        "gains": _gains(recipe, run) if counted else {},
         "sets": [_set(recipe, run, arm, number) for arm, number in own],
         "there_and_back": run.record("pictures").facts,
         "shards": str(run.path(stages.set_of(ADAPTED, recipe.adapt.rounds))),
@@ -75,13 +76,14 @@ def _accuracy(recipe: Recipe, run: Run, arm: str, number: int) -> dict[str, Any]
     }
 
 
-def _gain(recipe: Recipe, run: Run) -> dict[str, float]:
-    """Of the last rounds: translation and self-training minus self-training alone, in points."""
+def _gains(recipe: Recipe, run: Run) -> dict[str, dict[str, float]]:
+    """Of the last rounds: one arm minus another, in points."""
     last = recipe.adapt.rounds
-    return {
-        name: round(value, 2)
-        for name, value in vars(difference(flags_of(run, ADAPTED, last), flags_of(run, SELF, last))).items()
+    found = {
+        f"{ARMS[one]} minus {ARMS[other]}": difference(flags_of(run, one, last), flags_of(run, other, last))
+        for one, other in ((NEAR, SELF), (ADAPTED, SELF), (ADAPTED, NEAR))
     }
+    return {name: {key: round(value, 2) for key, value in vars(gain).items()} for name, gain in found.items()}
 
 
 def _set(recipe: Recipe, run: Run, arm: str, number: int) -> dict[str, Any]:
@@ -103,9 +105,9 @@ def _said(recipe: Recipe, arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> st
     last = {name: f"{np.mean(rounds[-1]['members']):.1f} %" for name, rounds in arms.items()}
     return (
         f"On the target's {recipe.adapt.measured} part, without one of its labels: source only "
-        f"{last[ARMS[stages.SOURCE_ONLY]]}, with strong augmentation {last[ARMS[stages.AUGMENTED]]}, self-training "
-        f"alone {last[ARMS[SELF]]}, with labels spread {last[ARMS[stages.NEAR]]}, with translation, too, "
-        f"{last[ARMS[ADAPTED]]} "
+        f"{last[ARMS[stages.SOURCE_ONLY]]}, with strong augmentation {last[ARMS[stages.AUGMENTED]]}, confident "
+        f"self-training {last[ARMS[SELF]]}, with labels spread {last[ARMS[NEAR]]}, with translation, too, "
+        f"{last[ARMS[ADAPTED]]}; with its labels {last[ARMS[stages.LABELLED]]} "
         f"(means of {recipe.adapt.members} classifiers, one seed of everything before them)."
     )
 

@@ -20,7 +20,7 @@ from generators.pseudo_labels import evened, sharpened, spread
 from generators.translation import Translation, translation_of
 from generators.translators import CycleShape
 from pipelines.recipes import Recipe
-from pipelines.training.adaptation.domains import target_samples
+from pipelines.training.adaptation.domains import measured_samples, target_samples
 from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.fitting.fit import Batches, fit
 from pipelines.training.models import checkpoints
@@ -36,16 +36,28 @@ CHECKPOINT_EVERY = 200
 
 def fit_member(recipe: Recipe, run: Path, out: str, seed: int, pool: str, *, distorted: bool) -> dict[str, object]:
     """Train a classifier on labelled samples of the source and, unless `pool` is empty, the shard set at that URL."""
+    return _fit(recipe, run, out, seed, read_pool(pool) if pool else None, distorted=distorted)
+
+
+def fit_labelled(recipe: Recipe, run: Path, out: str, seed: int) -> dict[str, object]:
+    """Train a classifier likewise, but on the target's training samples with their labels: the upper bound."""
+    labelled = Pool.of_real(measured_samples(recipe, run, "train"), shape_of(run).classes)
+    return _fit(recipe, run, out, seed, labelled, distorted=True)
+
+
+def _fit(
+    recipe: Recipe, run: Path, out: str, seed: int, synthetic: Pool | None, *, distorted: bool
+) -> dict[str, object]:
     options = recipe.adapt
     real, shape = real_pool(run, "train", recipe.source)
-    synthetic = read_pool(pool) if pool else Pool(real.images[:1], real.soft_labels[:1])
-    share = options.fit.synthetic_share if pool else 0.0
-    batches: Batches = MixedBatches(real, synthetic, share, options.fit.batch_size, seed).batch
+    share = options.fit.synthetic_share if synthetic else 0.0
+    other = synthetic or Pool(real.images[:1], real.soft_labels[:1])
+    batches: Batches = MixedBatches(real, other, share, options.fit.batch_size, seed).batch
     if distorted:
         batches = _distorted(batches, seed, options.distortion)
     sized = replace(shape, architecture=options.architecture)
     save_classifier(run / out, fit(batches, sized, options.fit, seed, Path(out).stem).model)
-    return {"synthetic": len(synthetic) if pool else 0}
+    return {"synthetic": len(synthetic) if synthetic else 0}
 
 
 def _distorted(batches: Batches, seed: int, options: DistortionOptions) -> Batches:
@@ -63,15 +75,24 @@ def members_of(run: Path, files: Sequence[str]) -> list[Classifier]:
 
 @torch.no_grad()
 def opinions(members: Sequence[Classifier], x: Tensor, options: AdaptOptions, *, passed_on: bool = False) -> Tensor:
-    """What the members together take images, float (N, C, H, W), to show: float (N, K), evened out over the classes.
+    """What the members together take images, float (N, C, H, W), to show: float (N, K), rows summing to 1.
 
     Args:
-        passed_on: among samples that are like each other, before that.
+        passed_on: evened out over the classes, passed on among samples that are like each other, sharpened, and evened
+            out again.
     """
     told = joint_opinion(torch.stack([member(x).softmax(1) for member in members]))
-    if passed_on:
-        told = sharpened(spread(x, told, options.neighbours, options.spread), options.sharpened)
-    return evened(told, options.evened)
+    if not passed_on:
+        return told
+    first = evened(told, options.evened)  # without it the classes named too often flood their neighbourhoods
+    heard = [spread(view, first, options.neighbours, options.spread) for view in _views(members, x, options)]
+    return evened(sharpened(torch.stack(heard).mean(0), options.sharpened), options.evened)
+
+
+def _views(members: Sequence[Classifier], x: Tensor, options: AdaptOptions) -> list[Tensor]:
+    """What images, float (N, C, H, W), are compared by: pixels, the members' features side by side, or either."""
+    seen = torch.cat([F.normalize(member.trunk(x)) for member in members], 1)
+    return {"pixels": [x], "features": [seen], "both": [x, seen]}[options.alike]
 
 
 def fit_translation(recipe: Recipe, run: Path, guides: Sequence[str]) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Makes a round's drafts: target samples with pseudo-labels, and labelled samples taken to the target's domain."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -48,12 +48,14 @@ class Making:
         natives: files of classifiers trained on the source alone, which judge what is translated back to it; without
             them there is no translation.
         passed_on: whether pseudo-labels pass between target samples that are like each other.
+        checks: check -> its threshold, for target samples with pseudo-labels.
     """
 
     set_name: str
     members: Sequence[str]
     natives: Sequence[str] = ()
     passed_on: bool = False
+    checks: Mapping[str, float] = field(default_factory=dict)
 
 
 def make_draft(recipe: Recipe, run: Path, making: Making, number: int) -> DraftRecord:
@@ -70,7 +72,7 @@ class Cast:
     """Who takes part in making a round's drafts."""
 
     recipe: Recipe
-    name: str
+    making: Making
     source: Batch
     target: Batch
     opinions: Tensor
@@ -90,7 +92,7 @@ class Cast:
         told_of_held_out = opinions(members, held_out.inputs["image"], recipe.adapt)
         return cls(
             recipe,
-            making.set_name,
+            making,
             samples(run, "train", recipe.source),
             replace(target, labels=told.argmax(1)),
             told,
@@ -111,10 +113,10 @@ def _pseudo_labelled(cast_: Cast, rng: torch.Generator) -> Judged:
     made = Candidates(batch, "pseudo_label", parents, batch.inputs, margins, margins, as_is=True)
     unasked = torch.ones(len(batch))
     evidence = _returned(cast_, made, Evidence(told[None], unasked, unasked), rng)
-    checks = options.pseudo_checks
+    checks = cast_.making.checks
     if cast_.translation is None:
         checks = {name: limit for name, limit in checks.items() if name not in OF_THE_WAY_BACK}
-    report(f"{cast_.name} pseudo-labels", len(batch), len(batch))
+    report(f"{cast_.making.set_name} pseudo-labels", len(batch), len(batch))
     return Judged(made, _verdict(made, evidence, checks), _softened(batch.labels, told, options.soft))
 
 
@@ -122,7 +124,7 @@ def _translated(cast_: Cast, rng: torch.Generator) -> Iterator[Judged]:
     """Labelled samples as the target's domain would have them, each class as often as any other."""
     options, translation = cast_.recipe.adapt, cast_.translation
     if translation is None:
-        raise ValueError(f"{cast_.name} has no translation to make samples by")
+        raise ValueError(f"{cast_.making.set_name} has no translation to make samples by")
     scene = Scene(joint(cast_.members), _no_generator, 0, cast_.source, judges=cast_.members, translation=translation)
     witnesses = Witnesses(cast_.members, translation.discriminator_b, cast_.target, cast_.held_out)
     done = 0
@@ -133,7 +135,7 @@ def _translated(cast_: Cast, rng: torch.Generator) -> Iterator[Judged]:
             evidence = _returned(cast_, made, heard, rng)
             soft = _softened(y, evidence.soft_labels, options.soft)
             yield Judged(made, _verdict(made, evidence, options.checks), soft)
-            report(f"{cast_.name} translations", done := done + len(y), options.translated)
+            report(f"{cast_.making.set_name} translations", done := done + len(y), options.translated)
 
 
 def _no_generator(z: Tensor, y: Tensor) -> Tensor:

@@ -28,16 +28,21 @@ from pipelines.training.stages import depends_on, made_by
 FOLDER = "adapt"
 """Of the rounds' sets and classifiers within the run."""
 SOURCE_ONLY, AUGMENTED, SELF, NEAR, ADAPTED = "source", "augmented", "self", "near", "adapted"
+LABELLED = "labelled"
 ARMS = {
     SOURCE_ONLY: "source only",
     AUGMENTED: "source, strong augmentation",
-    SELF: "self-training alone",
+    SELF: "confident self-training",
     NEAR: "self-training, labels spread",
-    ADAPTED: "translation and self-training",
+    ADAPTED: "the same, and translation",
+    LABELLED: "with target labels",
 }
 """Short name, as files and stages carry it -> as reports show it."""
 ROUNDED = (SELF, NEAR, ADAPTED)
 """Those that go on round by round."""
+PASSED_ON = ("neighbours", "spread", "alike", "sharpened", "evened")
+"""Options of how pseudo-labels are passed on."""
+ONCE = (SOURCE_ONLY, AUGMENTED, LABELLED)
 
 
 def target(recipe: Recipe, run: Run) -> StageRecord:
@@ -67,7 +72,7 @@ def set_of(arm: str, number: int) -> str:
 def members(recipe: Recipe, arm: str, number: int) -> list[str]:
     """Stages of the classifiers of a round; the first rounds of `ADAPTED` are those of `NEAR`."""
     arm, number = lineage(recipe, arm, number)
-    stem = f"{FOLDER}/{arm}" if arm in (SOURCE_ONLY, AUGMENTED) else f"{FOLDER}/{arm}-{number}"
+    stem = f"{FOLDER}/{arm}" if arm in ONCE else f"{FOLDER}/{arm}-{number}"
     return [f"{stem}-member-{member}" for member in range(recipe.adapt.members)]
 
 
@@ -95,10 +100,19 @@ def member(recipe: Recipe, run: Run, arm: str, number: int, place: int) -> Stage
     return run.stage(stage, depends, [out], work)
 
 
+def labelled_member(recipe: Recipe, run: Run, place: int) -> StageRecord:
+    """One classifier trained with the target's labels, for the report alone."""
+    stage = members(recipe, LABELLED, 0)[place]
+    depends = {**_depends(recipe, run, "fit", "distortion", "architecture"), **made_by(run, [domains.MEASURED])}
+    seed, out = recipe.seed * 1009 + place, _file(stage)
+    work = partial(in_worker, fitting.fit_labelled, recipe, run.folder, out, seed)
+    return run.stage(stage, {**depends, "stage": stage}, [out], work)
+
+
 def translation(recipe: Recipe, run: Run) -> StageRecord:
     """CycleGAN between the domains, guided by the classifiers that the warm-up ended with."""
     guides = members(recipe, NEAR, recipe.adapt.warm_up)
-    depends = {**_depends(recipe, run, "cycle", "evened", "neighbours", "spread", "sharpened"), **made_by(run, guides)}
+    depends = {**_depends(recipe, run, "cycle", *PASSED_ON), **made_by(run, guides)}
     work = partial(in_worker, fitting.fit_translation, recipe, run.folder, [_file(stage) for stage in guides])
     return run.stage("translation", depends, [fitting.TRANSLATION], work)
 
@@ -108,19 +122,25 @@ def draft(recipe: Recipe, run: Run, arm: str, number: int, kind: int) -> StageRe
     folder, before = set_of(arm, number), members(recipe, arm, number - 1)
     natives = members(recipe, AUGMENTED, 0) if arm == ADAPTED else []
     inputs = [*before, *natives, *(["translation"] if natives else [])]
-    names = ("search", "translated", "checks", "pseudo_checks", "neighbours", "spread", "sharpened", "evened", "soft")
-    options = _depends(recipe, run, *names)
-    asked = [list(getattr(recipe.adapt, name).items()) for name in ("checks", "pseudo_checks")]  # their order counts
+    names = ("search", "translated", "soft", *PASSED_ON)
+    options, checks = _depends(recipe, run, *names), _pseudo_checks(recipe, arm, number)
+    asked = [list(some.items()) for some in (recipe.adapt.checks, checks)]  # their order counts
     depends = {**options, **made_by(run, inputs), "set": folder, "kind": kind, "asked": asked}
     outputs = [f"{DRAFTS}/{folder}/{name}" for name in draft_files(SPLIT, kind)]
     files, others = ([_file(stage) for stage in some] for some in (before, natives))
-    request = Making(folder, files, others, passed_on=arm != SELF)
+    request = Making(folder, files, others, arm != SELF, checks)
 
     def make() -> tuple[Facts, float]:
         record, seconds = in_worker(making.make_draft, recipe, run.folder, request, kind)
         return asdict(record), seconds
 
     return run.stage(f"{folder}/draft-{kind}", depends, [*outputs, preview_file(folder, kind)], make)
+
+
+def _pseudo_checks(recipe: Recipe, arm: str, number: int) -> dict[str, float]:
+    """What target samples with pseudo-labels must pass; plain self-training keeps all that are sure, of any class."""
+    own = {"agreement": recipe.adapt.sure} if arm == SELF else {"class_balance": recipe.adapt.kept_in(number)}
+    return {**own, **recipe.adapt.pseudo_checks}
 
 
 def kinds_of(arm: str) -> tuple[int, ...]:
@@ -154,7 +174,7 @@ def commit_set(
 ) -> dict[str, object]:
     """Write manifests, what describes the set, and its index; in a worker process."""
     store, summary = Store(options.url), taken(run.folder).summary
-    about = About(recipe.name, summary.class_names, {"image": summary.shape})
+    about = About(recipe.called, summary.class_names, {"image": summary.shape})
     more = {"seed": recipe.seed, "round": 0, "made_by": dict(made)}
     finished = finish(sets.packing_of(recipe, run, options).plan, shards, store, about, more)
     manifests = [manifest.name for manifest in finished.manifests]
@@ -192,7 +212,7 @@ def pictures(recipe: Recipe, run: Run) -> StageRecord:
 def measured(recipe: Recipe) -> list[tuple[str, int]]:
     """The arms and rounds that are measured, each of its own classifiers."""
     own = [(arm, number) for arm in ROUNDED for number in rounds_of(recipe, arm)]
-    return [(SOURCE_ONLY, 0), (AUGMENTED, 0), *own]
+    return [(SOURCE_ONLY, 0), (AUGMENTED, 0), *own, (LABELLED, 0)]
 
 
 def _set_options(recipe: Recipe, run: Run, arm: str, number: int) -> SetOptions:

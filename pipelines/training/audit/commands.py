@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.recipes import Recipe, options_of, preset
+from pipelines.recipes import Recipe, options_of, preset, typed
 
 VERBS = ("audit", "build", "run")
 
@@ -27,8 +27,4 @@ def _differing(recipe: Recipe) -> list[str]:
     """Every option that is not as its preset has it, as typed."""
     usual = dict(options_of(asdict(preset(recipe.name))))
     chosen = [(name, value) for name, value in options_of(asdict(recipe)) if value != usual.get(name)]
-    return [part for name, value in chosen if not name.startswith("audit.") for part in (f"--{name}", _typed(value))]
-
-
-def _typed(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return [part for name, value in chosen if not name.startswith("audit.") for part in (f"--{name}", typed(value))]

@@ -41,7 +41,7 @@ def _audit(recipe: Recipe, run: Run, pictures: Sequence[Found]) -> Audit:
     evidence = _evidence(recipe, run)
     seen, summary = run.record("audit/clean"), taken(run.folder).summary
     subject = Subject(
-        recipe=recipe.name,
+        recipe=recipe.called,
         seed=recipe.seed,
         model=recipe.model.path or f"the model of run {run.folder.name}",
         digest=run.record("model").digest,

@@ -95,12 +95,18 @@ def said_of(recipe: Recipe, last: int, arms: Mapping[str, Any]) -> str:
     )
 
 
-def show_build(recipe: Recipe, run: Run) -> None:
+def show_build(recipe: Recipe, run: Run, *, as_json: bool = False) -> None:
     """The summary of a finished build: what each round's shard did to the model it was made against."""
-    console, last = wide_console(), rounds.last_round(recipe, run)
+    last = rounds.last_round(recipe, run)
+    fooled = [(rounds.attacked(run, number), rate) for number, rate in enumerate(rounds.successes(run, last), 1)]
+    if as_json:
+        made = [{"model": digest, "fooled": rate} for digest, rate in fooled]
+        print(json.dumps({"folder": str(run.path("rounds")), "rounds": made}))
+        return
+    console = wide_console()
     console.print(source_told(run.record("source").facts), highlight=False)
-    for number, rate in enumerate(rounds.successes(run, last), 1):
-        console.print(f"round {number}: {100 * rate:.1f} % fool {rounds.attacked(run, number)[:12]}", highlight=False)
+    for number, (digest, rate) in enumerate(fooled, 1):
+        console.print(f"round {number}: {100 * rate:.1f} % fool {digest[:12]}", highlight=False)
     console.print(f"shards   {run.path('rounds')}", highlight=False, soft_wrap=True)
 
 

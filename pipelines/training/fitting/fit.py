@@ -16,7 +16,8 @@ from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
 from generators.balls import Ball
-from pipelines.training.fitting.cost import count_gradients
+from pipelines.training.devices import ALONE, Team
+from pipelines.training.fitting.cost import GRADIENTS, count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
 from pipelines.training.fitting.options import FitOptions as FitOptions
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
@@ -52,6 +53,7 @@ def fit(
     work: str,
     held_out: Batch | None = None,
     checkpoint: Checkpoint | None = None,
+    team: Team = ALONE,
 ) -> Fitted:
     """Train a classifier for `options.steps` steps.
 
@@ -61,15 +63,27 @@ def fit(
         work: what progress is reported under.
         held_out: what the watch looks at; without it, or with `watch.every` 0, the last weights are kept.
         checkpoint: where the state is put every 200 steps, and taken up again from.
+        team: the processes that train together, each told the same; `batches` are the whole team's.
     """
     sized = replace(shape, features=options.features)
-    training = begin(sized, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
+    options = replace(options, device=team.device_of(options.device), devices=1)
+    training = _begun(sized, options, seed, team)
     if checkpoint is not None:
         checkpoint.restore(training)
+    if not team.agrees(training.memory.step):
+        training = _begun(sized, options, seed, team)
     counting = count_gradients(training.model, training.memory.notes)
     train_until(options.steps, training, batches, options, work, held_out, checkpoint)
     counting.remove()
+    training.memory.notes[GRADIENTS] = team.total(training.memory.notes[GRADIENTS])
     return _fitted(training)
+
+
+def _begun(shape: ClassifierShape, options: FitOptions, seed: int, team: Team) -> Training:
+    training = begin(shape, options.learning_rate, options.weight_decay, options.steps, seed, options.device)
+    training.team = team
+    team.seed(training.memory.rng, seed)
+    return training
 
 
 def train_until(
@@ -84,7 +98,7 @@ def train_until(
     """Take a training from where it stands to a step; see `fit`."""
     objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
     while (done := training.memory.step) < step:
-        x, y = (part.to(options.device) for part in batches(done))
+        x, y = (training.team.share(part).to(options.device) for part in batches(done))
         loss = _advance(training, objective, x, y, options)
         if held_out is not None and options.watch.due(done + 1, options.steps):
             _look(training, held_out, options)
@@ -100,6 +114,7 @@ def _advance(training: Training, objective: Objective, x: Tensor, y: Tensor, opt
     loss = objective(training.model, x, y, plan, training.memory)
     training.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    training.team.average(training.model.parameters())
     training.optimiser.step()
     training.schedule.step()
     step = training.memory.step

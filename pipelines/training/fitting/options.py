@@ -58,6 +58,8 @@ class FitOptions:
     """Share of each label that is spread over all classes; flatters cross-entropy attacks, see docs/training.md."""
     device: str = "cpu"
     """What torch trains on, as cuda or cuda:1; the classifier comes back on the CPU."""
+    devices: int = 1
+    """How many of that kind train together, each on its share of a batch; more than one takes hardshard[devices]."""
     ball: Ball = field(default_factory=Ball)
     """The attack inside training; zero steps train plainly."""
     ramp: float = 0.0
@@ -77,6 +79,10 @@ class FitOptions:
         if not self.weight >= 0:
             raise ValueError(f"weight must be >= 0, got {self.weight}")
         must_be_a_device(self.device)
+        if not self.devices >= 1 or self.batch_size % self.devices:
+            raise ValueError(f"devices must be >= 1 and divide batch_size {self.batch_size}, got {self.devices}")
+        if self.devices > 1 and self.device not in ("cpu", "cuda"):
+            raise ValueError(f"devices {self.devices} are all of a kind, cpu or cuda, got device {self.device!r}")
         must_be_one_of("pipelines.training.fitting.objectives", self.objective)
         must_be_one_of("generators.attacks", self.attack)
 
@@ -102,5 +108,7 @@ class JudgeOptions:
         if not self.architectures or set(self.architectures) - set(known):
             got = list(self.architectures)
             raise ValueError(f"judges.architectures must name some of {', '.join(known)}, got {got}")
+        if self.fit.devices != 1:
+            raise ValueError(f"judges are trained side by side: judges.fit.devices must be 1, got {self.fit.devices}")
         if self.fit.watch.every:  # the validation samples are the examiner's to learn from and the judges' yardstick
             raise ValueError(f"judges do not stop early: judges.fit.watch.every must be 0, got {self.fit.watch.every}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from data.errors import Damaged
+from pipelines.training.devices import ALONE, Team
 from pipelines.training.fitting.objectives import Memory
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape
@@ -28,6 +29,8 @@ class Training:
     """Averaged weights at the best look so far; empty before the first."""
     looks: list[tuple[int, float]] = field(default_factory=list)
     """Steps done, and robust accuracy of the averaged weights then."""
+    team: Team = ALONE
+    """The processes that train it together."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 import generators.corruptions
 from data.plugins import plugin_names
 from pipelines.training.evaluation.statistics import spread
+from pipelines.training.pages import charts
 from pipelines.training.pages.previews import Preview
 
 SCALE = 6
@@ -53,9 +53,12 @@ def render(
         spread=spread,
         kept=_by_label([p for p in previews if not p.reason], each=6),
         refused=_by_reason([p for p in previews if p.reason], each=8),
-        margins=_histogram(margins, band),
-        uplift=_uplift(figures["arms"]),
-        trade_off=_trade_off(figures["arms"]),
+        margins=charts.histogram_of(margins, band) if margins["margin"] else None,
+        arms=charts.arms_of(figures["arms"]),
+        uplift=charts.uplift_of(figures["ours_minus"]) if figures["ours_minus"] else None,
+        trade_off=charts.trade_off_of(figures["arms"]),
+        shares=charts.shares_of(figures["candidates"]),
+        reasons=["kept", *sorted({reason for row in figures["candidates"].values() for reason in row["refused"]})],
         corruptions=len(plugin_names(generators.corruptions)),
     )
 
@@ -87,46 +90,3 @@ def _picture(pixels: np.ndarray) -> str:
 
 def _data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _histogram(margins: Mapping[str, Sequence[float]], band: float) -> str:
-    figure = Figure(figsize=(7, 2.8), layout="constrained")
-    axes = figure.subplots()
-    everything = [*margins["margin_before"], *margins["margin"]]
-    bins = np.linspace(min(everything), max(everything), 60).tolist()
-    axes.axvspan(-band, band, color="#8883", label=f"band asked for, ±{band:g}")
-    axes.hist(margins["margin_before"], bins, alpha=0.7, color="#5b8db8", label="before the search")
-    axes.hist(margins["margin"], bins, alpha=0.7, color="#d9792b", label="after")
-    axes.set(xlabel="margin of the attacked model, logits (0 = decision boundary)", ylabel="kept samples")
-    axes.legend(frameon=False)
-    return _svg(figure)
-
-
-def _uplift(arms: Mapping[str, Any]) -> str:
-    figure = Figure(figsize=(7, 0.5 * len(arms) + 1), layout="constrained")
-    axes = figure.subplots()
-    for row, (name, arm) in enumerate(reversed(list(arms.items()))):
-        colour = "#d9792b" if name == "real + ours" else "#5b8db8"
-        axes.barh(row, np.mean(arm["robust"]), color=colour, height=0.6)
-        axes.plot(arm["robust"], [row] * len(arm["robust"]), "o", color="#222", markersize=3)
-    lowest = min(value for arm in arms.values() for value in arm["robust"])
-    axes.set(yticks=range(len(arms)), yticklabels=list(reversed(list(arms))), xlabel="robust accuracy, % (dots: seeds)")
-    axes.set_xlim(left=max(0, 10 * ((lowest - 5) // 10)))
-    return _svg(figure)
-
-
-def _trade_off(arms: Mapping[str, Any]) -> str:
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for (name, arm), marker in zip(arms.items(), "osD^vPX*", strict=False):
-        style = "#d9792b" if name == "real + ours" else "#5b8db8"
-        axes.plot(arm["clean"], arm["robust"], marker, color=style, alpha=0.8, label=name)
-    axes.set(xlabel="clean accuracy, %", ylabel="robust accuracy, %")
-    axes.legend(frameon=False, fontsize="small")
-    return _svg(figure)
-
-
-def _svg(figure: Figure) -> str:
-    out = io.BytesIO()
-    figure.savefig(out, format="svg", transparent=False, facecolor="white")
-    return _data_uri(out.getvalue(), "image/svg+xml")

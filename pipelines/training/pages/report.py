@@ -52,7 +52,7 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
     ours = next(result for result in results if result.name == OURS)
     gaps = {r.name: _gap(ours, r) for r in results if r is not ours}
     return {
-        "recipe": recipe.name,
+        "recipe": recipe.called,
         "seed": recipe.seed,
         "source": run.record("source").facts,
         "stages": stage_seconds(recipe, run, seeds),

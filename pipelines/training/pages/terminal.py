@@ -55,14 +55,18 @@ def show_doubts(console: Console, arms: Mapping[str, Any]) -> None:
             console.print(f"{name}: robust accuracy is suspicious: {doubt}", highlight=False)
 
 
-def show_build(recipe: recipes.Recipe, run: Run, url: str) -> None:
+def show_build(recipe: recipes.Recipe, run: Run, url: str, *, as_json: bool = False) -> None:
     """The summary of a finished build."""
-    console = wide_console()
     found = read_index(Store(url))
+    candidates = funnel_of(found.store, [manifest.name for manifest in found.manifests])
+    if as_json:
+        print(json.dumps({"url": url, "shards": len(found.shards), **found.facts, "candidates": candidates}))
+        return
+    console = wide_console()
     console.print(source_told(run.record("source").facts), highlight=False)
     if (facts := run.record("model").facts).get("validation"):
         console.print(f"{opinion_told(facts)}\n", highlight=False, markup=False)
-    console.print(candidates_table(funnel_of(found.store, [manifest.name for manifest in found.manifests])))
+    console.print(candidates_table(candidates))
     for line in thresholds_told(run.record(SHARDS).facts):
         console.print(line, highlight=False)
     if spent := bought(recipe, run):
@@ -92,12 +96,16 @@ def show_adaptation(path: Path) -> None:
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
-def show_recipes(recipe: recipes.Recipe) -> None:
+def show_recipes(recipe: recipes.Recipe, *, as_json: bool = False) -> None:
     """The presets there are, and every option of one of them."""
-    console = Console()
-    console.print(f"recipes: {', '.join(plugin_names(recipes))}\n\noptions of {recipe.name}:", highlight=False)
-    for name, value in recipes.options_of(asdict(recipe)):
-        console.print(f"  --{name} {value}", highlight=False)
+    options, known = dict(recipes.options_of(asdict(recipe))), plugin_names(recipes)
+    if as_json:
+        print(json.dumps({"recipes": known, "recipe": recipe.name, "options": options}))
+        return
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"recipes: {', '.join(known)}\n\noptions of {recipe.name}:")
+    for name, value in options.items():
+        console.print(f"  --{name} {recipes.typed(value)}")
 
 
 def wide_console() -> Console:

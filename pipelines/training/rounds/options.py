@@ -51,6 +51,8 @@ class RoundsOptions:
             raise ValueError(f"rounds.fit.objective must be plain, got {self.fit.objective}")
         if self.fit.watch.every:
             raise ValueError(f"rounds stop by patience: rounds.fit.watch.every must be 0, got {self.fit.watch.every}")
+        if self.fit.devices != 1:
+            raise ValueError(f"rounds train on one device: rounds.fit.devices must be 1, got {self.fit.devices}")
         known_plugins(self.search, self.checks)
 
     def plain(self, steps: int) -> FitOptions:

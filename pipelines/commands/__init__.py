@@ -1,0 +1,1 @@
+"""What the `hardshard` command does: its words and options, and a file for each family of commands."""

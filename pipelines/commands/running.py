@@ -1,0 +1,130 @@
+"""run, uplift, build, audit, adapt, plan and recipes: commands on a recipe."""
+
+import argparse
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from data.errors import WrongUse
+from pipelines.commands.parsing import Asked, overrides
+from pipelines.recipes import Recipe, overridden, preset
+
+# Imports stand inside functions where they bring torch or prefect: a plan or a wrong option should not wait for them.
+
+
+def do(asked: Asked) -> int:
+    """Do it; returns the exit code."""
+    words = asked.words
+    if getattr(words, "seeds", 1) < 1:
+        raise WrongUse(f"--seeds must be >= 1, got {words.seeds}")
+    usual = "rendered_to_digits" if asked.command == "adapt" else "digits"
+    recipe = overridden(preset(words.what or usual), overrides(asked))
+    folder = words.run or Path("runs") / _named(asked.command, recipe)
+    if asked.command == "recipes":
+        from pipelines.training.pages.terminal import show_recipes
+
+        show_recipes(recipe, as_json=words.json)
+    elif asked.command == "plan":
+        _plan(words, recipe, folder)
+    else:
+        _work(asked, recipe, folder)
+    return 0
+
+
+def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
+    from data.sources import source_of
+    from pipelines.training.models.locating import must_exist
+
+    if recipe.events.epsilon and asked.command not in ("run", "build"):
+        raise WrongUse(f"hardshard {asked.command} is for images; of pairs there are run, build and plan")
+    source_of(recipe.source)  # a source or a model that is not there fails before any work
+    if asked.command == "adapt":
+        source_of(recipe.adapt.target)
+    must_exist(recipe.model)
+    said = "%s, recipe %s, into %s"
+    logging.getLogger("pipelines").info(said, asked.command, recipe.name, folder)
+    _WORK[asked.command](asked.words, recipe, folder)
+
+
+def _run(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.augment import augment
+    from pipelines.training.events import pages as of_pairs
+    from pipelines.training.pages import terminal
+
+    show = of_pairs.show_report if recipe.events.epsilon else terminal.show_report
+    _show(augment(recipe, folder, words.seeds), words, show)
+
+
+def _uplift(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.training.pages.terminal import show_report
+    from pipelines.uplift import uplift
+
+    _show(uplift(recipe, folder, words.seeds), words, show_report)
+
+
+def _audit(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.audit import audit
+    from pipelines.training.audit.terminal import show_audit
+
+    _show(audit(recipe, folder), words, show_audit)
+
+
+def _adapt(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.adapt import adapt
+    from pipelines.training.pages.terminal import show_adaptation
+
+    _show(adapt(recipe, folder), words, show_adaptation)
+
+
+def _build(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from data.runs import Run
+    from pipelines.augment import build
+    from pipelines.training.arms import SHARDS, set_url
+    from pipelines.training.events import pages as of_pairs
+    from pipelines.training.pages.terminal import show_build
+
+    build(recipe, folder)
+    if recipe.events.epsilon:
+        of_pairs.show_build(recipe, Run(folder), as_json=words.json)
+        return
+    show_build(recipe, Run(folder), set_url(recipe, folder, SHARDS), as_json=words.json)
+
+
+_WORK: Mapping[str, Callable[[argparse.Namespace, Recipe, Path], None]] = {
+    "run": _run,
+    "uplift": _uplift,
+    "audit": _audit,
+    "adapt": _adapt,
+    "build": _build,
+}
+
+
+def _show(path: Path, words: argparse.Namespace, show: Callable[[Path], None]) -> None:
+    """The figures themselves for a script, what they come to for people."""
+    if words.json:
+        print(path.read_text(), end="")
+    else:
+        show(path)
+
+
+def _plan(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from data.sources import source_of
+    from pipelines.training.models.locating import must_exist
+    from pipelines.training.pages.planned import show_plan
+    from pipelines.training.planning import plan_of
+
+    if recipe.source.path:
+        source_of(recipe.source)
+    must_exist(recipe.model)
+    if words.probe:
+        from pipelines.probe import probe
+
+        probe(recipe, folder)
+    title = f"plan of hardshard {words.to}, recipe {recipe.name}, in {folder}"
+    show_plan(plan_of(recipe, folder, words.to, words.seeds), title, as_json=words.json)
+
+
+def _named(command: str, recipe: Recipe) -> str:
+    """Name of the folder of a run: the recipe's; but an audit of a model that was brought touches no other run."""
+    model = recipe.model.path
+    return f"audit-{Path(model).stem.replace(':', '-')}" if command == "audit" and model else recipe.called

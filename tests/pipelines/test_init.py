@@ -1,0 +1,100 @@
+"""A user's own recipe: guessed, written, read again, run like a preset."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import TypeAdapter
+
+from data.errors import WrongUse
+from data.guessing import guess
+from pipelines.cli import main
+from pipelines.recipes import FromPreset, overridden, preset
+
+
+@pytest.fixture
+def photos(workplace):
+    """Four classes of two images, in a folder with a name that TOML must quote."""
+    folder = workplace / 'my "photos" é'
+    for number in range(8):
+        (folder / f"class {number % 4}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 20, 3), 9 * number, np.uint8)).save(
+            folder / f"class {number % 4}" / f"{number}.png"
+        )
+    return folder
+
+
+def test_what_is_guessed_is_written_and_read_again(photos, capsys):
+    assert main(["init", str(photos), "--recipe", "mine.toml"]) == 0
+
+    found = preset("mine.toml")
+    assert asdict(found.source) == asdict(guess(str(photos)).source)
+    assert found.called == "mine"
+    assert found.evaluation.epsilon == 0.0314
+    assert found.training.ball.epsilon == 0.0471
+    said = capsys.readouterr().out
+    assert "classes   4: class 0 2, class 1 2" in said
+    assert "hardshard build mine.toml" in said
+
+
+def test_the_next_commands_can_be_typed_as_they_stand(photos, capsys):
+    main(["init", str(photos), "--recipe", "mine.toml", "--json"])
+    told = json.loads(capsys.readouterr().out)
+
+    assert told["recipe"] == "mine.toml"
+    assert told["source"]["size"] == 20
+    for command in told["next"]:
+        _, _, *rest = command.split()
+        assert main(["plan", *[part for part in rest if part not in ("--to", "build")]]) == 0
+    assert "runs/mine" in capsys.readouterr().out
+
+
+def test_a_recipe_that_is_there_is_not_written_over(photos, capsys):
+    main(["init", str(photos), "--recipe", "mine.toml"])
+
+    assert main(["init", str(photos), "--recipe", "mine.toml"]) == 2
+    assert main(["init", str(photos), "--recipe", "mine.py"]) == 2
+    assert "mine.py does not end in .toml: name another file" in capsys.readouterr().err
+
+
+def write(text: str):
+    from pathlib import Path
+
+    Path("own.toml").write_text(text)
+    return "own.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("preset = ", "own.toml is no recipe file: "),
+        ("preset = 'own.toml'", "begins with preset = one of the presets"),
+        ("preset = 'faces'", "no 'faces' in pipelines/recipes"),
+        ("name = 'other'", "is called as the file is"),
+        ("[search]\nstep = 3", "own.toml: no option --search.step: did you mean --search.steps"),
+        ("[search]\nsteps = 0", "own.toml: search.steps must be >= 1, got 0"),
+    ],
+)
+def test_a_wrong_recipe_file_is_named_with_what_is_wrong(text, message, workplace):
+    with pytest.raises(WrongUse, match=message):
+        preset(write(text))
+
+
+def test_a_recipe_file_differs_from_its_preset_and_options_from_it(workplace):
+    name = write('preset = "digits_quick"\nseed = 3\n[search]\nsteps = 7\n[judges]\narchitectures = ["cnn", "mlp"]')
+
+    found = overridden(preset(name), {"search.band": "2"})
+
+    assert (found.seed, found.search.steps, found.search.band) == (3, 7, 2)
+    assert found.judges.architectures == ("cnn", "mlp")
+    assert found.training == preset("digits_quick").training
+
+
+def test_a_flow_takes_a_recipe_file_by_its_path(workplace):
+    name = write("seed = 4")
+
+    found = TypeAdapter(FromPreset).validate_python({"name": name, "search": {"steps": 9}})
+
+    assert (found.seed, found.search.steps, found.called) == (4, 9, "own")
