@@ -44,7 +44,7 @@ class Team:
         return rows[self.rank :: self.world]
 
     def average(self, parameters: Iterable[Tensor]) -> None:
-        """Replace the gradients of a network's parameters by their mean over all processes."""
+        """Replace the gradients of a network's parameters, float of any shapes, by their mean over all processes."""
         if self.fabric is None:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

@@ -70,7 +70,8 @@ def deployed(environment) -> Iterator[dict[str, str]]:
     port = environment["PREFECT_API_URL"].split(":")[2].split("/")[0]
     with running(["server", "start", "--host", "127.0.0.1", "--port", port], environment):
         until(lambda: api(environment, "health") is True, 300)
-        prefect(environment, "work-pool", "create", "--type", "process", "local")
+        for pool in ("local", "ranges"):
+            prefect(environment, "work-pool", "create", "--type", "process", pool)
         prefect(environment, "--no-prompt", "deploy", "--all")
         with running(["worker", "start", "--pool", "local"], environment):
             yield environment
