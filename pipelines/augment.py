@@ -35,12 +35,17 @@ def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 
 
     Returns:
         The path of report.json.
+
+    Raises:
+        WrongUse: of pairs more than one seed is asked for, or no round.
     """
+    if recipe.events.epsilon and (seeds > 1 or not recipe.rounds.count):
+        raise WrongUse("a run on pairs is one training of at least one round: give other seeds folders of their own")
     with session(recipe, run) as opened:
         read_source(recipe, opened)
         must_be_comparable(opened.folder, recipe.evaluation.part)
         if recipe.events.epsilon:
-            return harden(recipe, opened, seeds)
+            return harden(recipe, opened)
         train_model(recipe, run)
         train_generator(recipe, run)
         build_shards(recipe, run)
@@ -51,14 +56,8 @@ def augment(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int = 
         return evaluate(recipe, run, seeds)
 
 
-def harden(recipe: Recipe, run: Run, seeds: int) -> Path:
-    """Rounds over pairs and what they are compared with, which is all that there is of a run on pairs.
-
-    Raises:
-        WrongUse: more than one seed is asked for, or no round.
-    """
-    if seeds > 1 or not recipe.rounds.count:
-        raise WrongUse("a run on pairs is one training of at least one round: give other seeds folders of their own")
+def harden(recipe: Recipe, run: Run) -> Path:
+    """Rounds over pairs and what they are compared with, which is all that there is of a run on pairs."""
     rounds(recipe, run.folder)
     compare_rounds(recipe, run.folder)
     return write_report(recipe, run)

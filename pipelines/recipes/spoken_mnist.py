@@ -26,9 +26,9 @@ spoken_mnist = replace(
     judges=replace(DEFAULT.judges, folds=2),
     rounds=RoundsOptions(
         count=40,
-        candidates=1500,
-        steps=32,
-        search=replace(RoundsOptions().search, steps=4),
+        candidates=1200,
+        steps=40,
+        search=replace(RoundsOptions().search, steps=7),
         archive=3,
         soft=0.0,
         patience=0,
@@ -36,7 +36,7 @@ spoken_mnist = replace(
     ),
     events=EventOptions(
         epsilon={"image": 0.2, "features": 0.5},
-        reach={"image": 1.5, "features": 2.0},
+        reach={"image": 1.25, "features": 1.3},
         shift={"image": 1, "features": 8},
     ),
 )

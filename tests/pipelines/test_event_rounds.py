@@ -1,5 +1,8 @@
 """Rounds of events: coloured pictures paired with rows of features, three uneven classes, by options alone."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +19,14 @@ from data.runs import Run, open_run
 from data.shards import read_index
 from data.store import Store
 from data.verify import verify
+from pipelines.augment import augment
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets, stages
 from pipelines.training.events import pages
 from pipelines.training.events import stages as events
 from pipelines.training.events.fitting import fool_rate, shard_of
 from pipelines.training.events.participants import benches_of
+from pipelines.training.mending import mend
 from pipelines.training.models.fusion import load_fusion
 from pipelines.training.planning import plan_of
 from pipelines.training.rounds import stages as rounds
@@ -57,7 +62,7 @@ def without_processes(monkeypatch):
 
 
 @pytest.fixture
-def recipe(tmp_path) -> Recipe:
+def folders(tmp_path) -> dict[str, str]:
     """Pictures 10 x 6 in red, green or blue, and rows of 4 frames whose first feature is the class."""
     rng = np.random.default_rng(0)
     for label, (name, count) in enumerate(CLASSES.items()):
@@ -70,7 +75,12 @@ def recipe(tmp_path) -> Recipe:
             row = rng.normal(size=(4, 5)).astype(np.float32)
             row[:, 0] += 3 * label
             np.save(tmp_path / "rows" / name / f"{number}.npy", row)
-    return changed({"source.first.path": str(tmp_path / "pictures"), "source.second.path": str(tmp_path / "rows")})
+    return {"source.first.path": str(tmp_path / "pictures"), "source.second.path": str(tmp_path / "rows")}
+
+
+@pytest.fixture
+def recipe(folders) -> Recipe:
+    return changed(folders)
 
 
 def changed(options: dict[str, str], recipe: Recipe | None = None) -> Recipe:
@@ -156,6 +166,17 @@ def test_the_same_recipe_gives_the_same_bytes_and_more_rounds_go_on_from_those_t
     assert bytes_of(gone_through(recipe, tmp_path / "one")) == bytes_of(two)
 
 
+def test_a_damaged_shard_of_events_is_repaired_to_the_same_bytes(recipe, tmp_path):
+    run = gone_through(changed({"rounds.count": "1"}, recipe), tmp_path / "run")
+    before = bytes_of(run)
+    run.path("rounds/1/train-000000.tar").write_bytes(b"x")
+
+    mended = mend(str(run.path("rounds/1")), None)
+
+    assert mended.lost == []
+    assert bytes_of(run).items() >= before.items()
+
+
 def test_a_judge_is_asked_about_members_it_has_not_seen(recipe, tmp_path):
     run = gone_through(recipe, tmp_path / "run")
     side = open_pairs(run.path("source")).sides["features"].batch("train", recipe.source)
@@ -230,3 +251,22 @@ def test_a_modality_without_a_radius_is_named(recipe, tmp_path):
 
     with pytest.raises(WrongUse, match=r"hold features, image, and .* a radius for audio, features, image"):
         stages.source(wrong, open_run(tmp_path / "run", wrong.name))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_one_command_hardens_pairs_of_folders(folders, tmp_path):
+    options = [word for name, value in {**TINY, **folders}.items() for word in (f"--{name}", value)]
+    command = [sys.executable, "-m", "pipelines.cli", "run", "spoken_mnist", "--run", str(tmp_path / "run"), *options]
+
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    figures = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert figures["said"] in " ".join(done.stdout.split())
+    assert [made["round"] for made in figures["made"]] == [1, 2]
+
+
+def test_more_than_one_seed_of_pairs_is_refused_before_any_work(folders, tmp_path):
+    with pytest.raises(WrongUse, match="one training of at least one round"):
+        augment.fn(changed(folders), tmp_path / "run", 2)
+    assert not (tmp_path / "run" / "source").exists()
