@@ -1,6 +1,7 @@
 """Small worlds whose answers are known on paper, and a run's folder with untrained networks in it."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +26,15 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start: two te
 def pytest_runtest_setup() -> None:
     """Let what draws without an rng draw alike, whichever tests came before it in this process."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """The command hears signals for as long as its process lives; what comes after it in this one should not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, heard in before.items():
+        signal.signal(number, heard)
 
 
 @pytest.fixture(scope="session", autouse=True)
