@@ -17,7 +17,7 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "--model": {"help": "your own model: a .pt2 of torch.export, or module:factory (docs/models.md)"},
     "--seeds": {"type": int, "default": 1, "help": "trainings of each arm of the comparison (default: 1)"},
     "--rounds": {"type": int, "help": "rounds of attack and training (--rounds.count; docs/rounds.md)"},
-    "--runner": {"help": "processes or dask (--operations.runner; docs/operations.md)"},
+    "--runner": {"help": "processes, dask or ray (--operations.runner; docs/operations.md)"},
     "--json": {"action": "store_true", "help": "one JSON object on standard output, no tables"},
     "--probe": {"action": "store_true", "help": "first try some candidates, and what that takes"},
     "--to": {"choices": ("run", "build"), "default": "run", "help": "plan of which command (default: run)"},

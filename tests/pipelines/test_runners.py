@@ -19,7 +19,7 @@ from pipelines.training.processes import in_worker
 from pipelines.training.session import session
 
 SMALL = replace(RECIPE, shards=replace(RECIPE.shards, parts=2, count=2, attempts=60))
-CLUSTERS = [pytest.param("dask", marks=pytest.mark.slow)]
+CLUSTERS = [pytest.param(name, marks=pytest.mark.slow) for name in ("dask", "ray")]
 
 
 def build(run: Run) -> dict[str, str]:
@@ -46,7 +46,7 @@ def expected(prepared, tmp_path_factory) -> dict[str, str]:
 def on(runner: str) -> Callable[[Path], object]:
     """A session whose work is done by that runner."""
     if runner != "processes":
-        pytest.importorskip("distributed")
+        pytest.importorskip({"dask": "distributed"}.get(runner, runner))
     return lambda folder: session(replace(SMALL, operations=OperationOptions(runner=runner)), folder)
 
 
@@ -76,16 +76,16 @@ def test_a_cluster_gives_the_work_of_a_worker_that_dies_to_another(runner, prepa
 
 
 def test_a_runner_that_is_not_installed_is_named(monkeypatch, prepared, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    operations = OperationOptions(runner="dask")
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    operations = OperationOptions(runner="ray")
 
     with (
-        pytest.raises(WrongUse, match=r"operations\.runner dask needs hardshard\[dask\]"),
+        pytest.raises(WrongUse, match=r"operations\.runner ray needs hardshard\[ray\]"),
         session(replace(SMALL, operations=operations), tmp_path / "run"),
     ):
         pass
 
 
 def test_an_address_without_a_cluster_to_look_for_it_is_refused():
-    with pytest.raises(ValueError, match=r"operations\.cluster tcp://a:1 needs operations\.runner dask"):
+    with pytest.raises(ValueError, match=r"operations\.cluster tcp://a:1 needs operations\.runner dask or ray"):
         OperationOptions(cluster="tcp://a:1")
