@@ -10,7 +10,7 @@ Average = Callable[[Iterable[Tensor]], None]
 
 
 def alone(_: Iterable[Tensor]) -> None:
-    """The gradients of a training in one process: as they are."""
+    """The gradients of a training in one process, each of its parameter's shape: as they are."""
 
 
 def update(optimiser: torch.optim.Optimizer, loss: Tensor, agree: Average = alone) -> None:

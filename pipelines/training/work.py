@@ -2,11 +2,12 @@
 
 import hashlib
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from data.errors import Damaged, WrongUse
+from data.errors import WrongUse
 from data.intake import take_in
 from data.loader import MixedBatches, Pool, read_pool
 from data.pairing import take_in_pairs
@@ -149,7 +150,7 @@ def _fit_gan(team: Team, recipe: Recipe, run: Path) -> dict[str, object]:
     gan_shape = _gan_shape(shape_of(run), options)
     origin = {"options": asdict(options), "source": taken(run).summary.digest, "seed": recipe.seed}
     training, checkpoint = _begin_gan(team, gan_shape, options, recipe.seed), team.own(run / CHECKPOINT)
-    _resume(training, checkpoint, origin)
+    checkpoints.take_up(checkpoint, origin, partial(gan.restore, training))
     if not team.agrees(training.step):
         training = _begin_gan(team, gan_shape, options, recipe.seed)
     options = replace(options, batch_size=options.batch_size // team.world, devices=1)
@@ -181,18 +182,6 @@ def _gan_shape(shape: ClassifierShape, options: gan.GanOptions) -> GanShape:
         features=options.features,
         discriminator_features=options.discriminator_features,
     )
-
-
-def _resume(training: gan.GanTraining, checkpoint: Path, origin: dict[str, object]) -> None:
-    if not checkpoint.is_file():
-        return
-    tensors, made_from = checkpoints.load(checkpoint)
-    if made_from != origin:
-        return  # of another recipe: the training that begins now replaces it
-    try:
-        gan.restore(training, tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise Damaged(f"{checkpoint} is no state of this training ({error}): delete it and run again") from error
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from data.errors import Damaged
 from data.loader import MixedBatches, Pool, read_pool
 from generators import cyclegan
 from generators.checks import joint_opinion
-from generators.cyclegan import CycleTraining, Domains
+from generators.cyclegan import Domains
 from generators.distortions import DistortionOptions, distort
 from generators.ensembles import joint
 from generators.pseudo_labels import evened, sharpened, spread
@@ -106,7 +107,7 @@ def fit_translation(recipe: Recipe, run: Path, guides: Sequence[str]) -> dict[st
     shape = cyclegan.shape_of(options, (image.channels, image.height, image.width), image.classes)
     origin = {"options": asdict(options), "samples": _digest(domains), "seed": recipe.seed}
     training = cyclegan.begin(shape, options, recipe.seed)
-    _resume(training, run / CHECKPOINT, origin)
+    checkpoints.take_up(run / CHECKPOINT, origin, partial(cyclegan.restore, training))
     while training.step < options.steps:
         losses = cyclegan.advance(training, domains, options)
         if training.step % CHECKPOINT_EVERY == 0:
@@ -131,18 +132,6 @@ def _digest(domains: Domains) -> str:
     for part in (domains.a, domains.b, domains.shows_a, domains.shows_b):
         digest.update(part.cpu().contiguous().numpy().data)
     return digest.hexdigest()
-
-
-def _resume(training: CycleTraining, checkpoint: Path, origin: dict[str, object]) -> None:
-    if not checkpoint.is_file():
-        return
-    tensors, made_from = checkpoints.load(checkpoint)
-    if made_from != origin:
-        return  # of another recipe: the training that begins now replaces it
-    try:
-        cyclegan.restore(training, tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise Damaged(f"{checkpoint} is no state of this training ({error}): delete it and run again") from error
 
 
 def load_translation(run: Path) -> Translation:
