@@ -61,19 +61,25 @@ class Along:
 
     @property
     def cube(self) -> Tensor:
-        """Where the inputs lie in the cube, float (N, ...) in [0, 1]."""
+        """Where the inputs lie in the cube, float (N, ...) in [0, 1]; texts, which have none, as they are."""
         x, kind = self.inputs[self.name], modality(self.name)
+        if not x.is_floating_point():
+            return x
         return (x - kind.low) / (kind.high - kind.low) if math.isfinite(kind.low) else torch.full_like(x, 0.5)
 
     @property
     def width(self) -> float:
         """Units from side to side of the cube."""
         kind = modality(self.name)
+        if not self.inputs[self.name].is_floating_point():
+            return 1.0
         return kind.high - kind.low if math.isfinite(kind.low) else 2 * self.reach
 
     def x_of(self, cube: Tensor, start: Tensor) -> Tensor:
         """Points of the cube as x, both float (M, ...); what is padding at the start, float (M, ...), stays."""
         kind = modality(self.name)
+        if not start.is_floating_point():
+            return cube
         if math.isfinite(kind.low):
             return cube * (kind.high - kind.low) + kind.low
         unit = torch.tensor(self.form.unit or 1.0, dtype=cube.dtype, device=cube.device)
@@ -90,10 +96,10 @@ def along(fused: Fused, inputs: Mapping[str, Tensor], name: str, form: Form | No
         form: of that modality; None where a perturbation of 1 is one of its own range.
 
     Raises:
-        ValueError: there is no such input, or it is no continuous one.
+        ValueError: there is no such input.
     """
-    if name not in inputs or not inputs[name].is_floating_point():
-        raise ValueError(f"an attack moves a continuous input, one of {', '.join(inputs)}, got {name}")
+    if name not in inputs:
+        raise ValueError(f"an attack moves one of {', '.join(inputs)}, got {name}")
     return Along(fused, inputs, name, form or Form(tuple(inputs[name].shape[1:])))
 
 

@@ -40,7 +40,8 @@ def tokens(x: Tensor, tokenizer: Tokenizer, length: int, *, padding: int = 0) ->
 
 
 def _take(content: Content, fit: Fit) -> Held:
-    raw = content if isinstance(content, bytes) else content.tobytes()
+    padded = isinstance(content, np.ndarray)
+    raw, length = bytes(content).rstrip(b"\0") if padded else bytes(content), fit.length or padded * len(content)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -49,9 +50,9 @@ def _take(content: Content, fit: Fit) -> Held:
         raise Refused("not_text", "a byte of 0 among its characters")
     if not text.strip():
         raise Refused("empty", "no characters")
-    if fit.length:
-        raw = raw[: fit.length].decode(errors="ignore").encode()  # no half of a character
-        raw = raw.ljust(fit.length, b"\0")
+    if length:
+        raw = raw[:length].decode(errors="ignore").encode()  # no half of a character
+        raw = raw.ljust(length, b"\0")
     return Held(np.frombuffer(raw, np.uint8))
 
 

@@ -127,12 +127,20 @@ def test_a_target_is_aimed_at_across_the_rows_companions(rng):
     assert (fused(found).argmax(1) == Y).tolist() == [True, True, True, False, False, True]
 
 
-def test_text_and_what_is_not_there_are_refused():
-    inputs = {"image": torch.zeros(1, 1, 1, 2), "text": torch.zeros(1, 3, dtype=torch.uint8)}
+def test_what_is_not_there_is_refused_and_so_is_text_by_attacks_on_what_is_continuous(rng):
+    inputs = {"image": torch.zeros(1, 1, 1, 2), "text": torch.full((1, 3), 97, dtype=torch.uint8)}
 
-    for name in ("text", "audio"):
-        with pytest.raises(ValueError, match=f"one of image, text, got {name}"):
-            along(lambda x: x["image"], inputs, name)
+    with pytest.raises(ValueError, match="one of image, text, got audio"):
+        along(lambda x: x["image"], inputs, "audio")
+    for attack in plugin_names(generators.attacks):
+        with pytest.raises(ValueError, match=r"x must lie in \[0, 1\], got 97"):
+            attack_along(
+                plugin(generators.attacks, attack),
+                along(lambda x: x["text"][:, :2].float(), inputs, "text"),
+                torch.tensor([0]),
+                Ball(1.0, norm="l2"),
+                rng,
+            )
 
 
 def test_a_model_asked_about_rows_it_was_not_told_of_says_so():

@@ -47,16 +47,24 @@ class Spectrogram(nn.Module):
 
 
 class Letters(nn.Module):
-    """Bytes of text, uint8 (N, L), as vectors, float (N, E, L)."""
+    """Bytes of text, uint8 (N, L), as vectors, float (N, E, L); or float (N, L, 256), each byte as weights of all."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.table = nn.Embedding(256, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Uint8 (N, L) -> float (N, E, L)."""
-        found: Tensor = self.table(x.long())
+        """Uint8 (N, L), or float (N, L, 256), which has a gradient -> float (N, E, L)."""
+        found: Tensor = x @ self.table.weight if x.is_floating_point() else self.table(x.long())
         return found.transpose(1, 2)
+
+
+class Anywhere(nn.Module):
+    """The most that each channel says at any place: a word means the same wherever it stands."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Float (N, C, L) -> float (N, C)."""
+        return x.amax(2)
 
 
 def encoder_of(modality: str, form: Form, features: int, hidden: int) -> nn.Module:
@@ -93,7 +101,8 @@ def _audio(form: Form, features: int, hidden: int) -> list[nn.Module]:
 
 
 def _text(form: Form, features: int, hidden: int) -> list[nn.Module]:
-    return [Letters(features), *_over_time(features, form.shape[0], 2 * features, hidden)]
+    wide = 4 * features
+    return [Letters(features), nn.Conv1d(features, wide, 5, 1, 2), nn.ReLU(), Anywhere(), nn.Linear(wide, hidden)]
 
 
 def _over_time(channels: int, length: int, features: int, hidden: int) -> list[nn.Module]:

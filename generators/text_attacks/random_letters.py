@@ -1,0 +1,28 @@
+"""Edits letters at random by the rules of `letters`, without asking the model: what an attack has to beat."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from data.words import Words
+from generators.balls import Ball
+from generators.margins import Model
+from generators.rewriting import drawn
+from generators.text_attacks import letters
+
+
+def random_letters(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    ball: Ball,
+    rng: torch.Generator,
+    y_target: Tensor | None = None,
+    *,
+    words: Words,
+    checked: bool = True,
+) -> Tensor:
+    """Uint8 (N, L) after `ball.epsilon` edits, or what the rules allow, see `TextAttack`; never asks the model."""
+    propose = partial(letters.propose, words=words, checked=checked, rng=rng)
+    return drawn(x, int(ball.epsilon), propose)

@@ -1,0 +1,28 @@
+"""Exchanges words for synonyms at random by the rules of `synonyms`, without asking the model: its control."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from data.words import Words
+from generators.balls import Ball
+from generators.margins import Model
+from generators.rewriting import drawn
+from generators.text_attacks import synonyms
+
+
+def random_synonyms(
+    model: Model,
+    x: Tensor,
+    y: Tensor,
+    ball: Ball,
+    rng: torch.Generator,
+    y_target: Tensor | None = None,
+    *,
+    words: Words,
+    checked: bool = True,
+) -> Tensor:
+    """Uint8 (N, L), `ball.epsilon` words exchanged, or as many as can be, see `TextAttack`; never asks the model."""
+    propose = partial(synonyms.propose, table=words.synonyms if checked else words.related, rng=rng)
+    return drawn(x, int(ball.epsilon), propose)
