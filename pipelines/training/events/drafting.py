@@ -18,6 +18,7 @@ from generators.attacks import Attack
 from generators.crossmodal import Bench, attack_one, hear, moved
 from pipelines.recipes import Recipe
 from pipelines.training.drafting import DRAFTS, SPLIT
+from pipelines.training.events.attacking import Pick, attacks_of
 from pipelines.training.events.fitting import ball_of
 from pipelines.training.events.participants import benches_of, paired_anew, pairs_of
 from pipelines.training.materialise import AT_ONCE, draft_rng
@@ -29,6 +30,7 @@ from pipelines.training.progress import report
 class Cast:
     """Who takes part in a draft, loaded; `members` is modality -> N keys of the real events' members."""
 
+    attacks: Pick
     model: Fusion
     real: Batch
     members: Mapping[str, Sequence[str]]
@@ -58,7 +60,9 @@ def cast_of(recipe: Recipe, run: Path, attacked: str, number: int) -> Cast:
     pairs, paired = pairs_of(run), paired_anew(recipe.source, number)
     real = pairs.batch("train", paired)
     named = dict(zip(pairs.sides, zip(*pairs.members("train", paired), strict=True), strict=True))
-    return Cast(load_fusion(run / attacked), real, named, benches_of(recipe, run), pairs.forms())
+    return Cast(
+        attacks_of(recipe, run), load_fusion(run / attacked), real, named, benches_of(recipe, run), pairs.forms()
+    )
 
 
 def _judged(recipe: Recipe, held: Cast, set_name: str, rng: torch.Generator) -> Iterator[Judged]:
@@ -73,7 +77,7 @@ def _judged(recipe: Recipe, held: Cast, set_name: str, rng: torch.Generator) -> 
             real = held.real.rows(rows)
             some = Batch(real.keys, moved(real.inputs, options.shift, rng), real.labels)
             way = along(held.model, held.model.holding(some.inputs, name), name, held.forms[name])
-            made = attack_one(way, some, attack, ball, rng)
+            made = attack_one(way, some, held.attacks(name, attack), ball, rng)
             members = {other: [keys[row] for row in rows.tolist()] for other, keys in held.members.items()}
             heard = hear(held.benches, made, members)
             verdict = heard.verdict(made.batch.labels, options.judged, options.seen)

@@ -24,6 +24,7 @@ from generators.attacks.pgd import pgd
 from generators.balls import Ball
 from generators.crossmodal import fold_of, moved
 from pipelines.recipes import Recipe
+from pipelines.training.events.attacking import Pick, attacks_of
 from pipelines.training.events.losses import Told, loss_of
 from pipelines.training.events.options import EventOptions
 from pipelines.training.events.participants import alone, events, pairs_of, shape_of
@@ -116,7 +117,7 @@ def fit_rival(recipe: Recipe, run: Path, out: str, options: FitOptions) -> dict[
     state, real = begin(shape_of(recipe, run), recipe.seed), of_real(events(run, "train", recipe.source))
     draw = plain(real, options, recipe.events.shift, recipe.seed)
     if options.objective != "plain":
-        draw = attacked_in_loop(draw, state, recipe)
+        draw = attacked_in_loop(draw, state, recipe, attacks_of(recipe, run))
     train(state, draw, recipe, options.steps, Path(out).stem)
     save_fusion(run / out, state.averaged)
     return {}
@@ -199,7 +200,7 @@ def mixed(newest: Shard, old: Shard, share: float, size: int, seed: int, recipe:
     return draw
 
 
-def attacked_in_loop(draw: Draw, state: State, recipe: Recipe) -> Draw:
+def attacked_in_loop(draw: Draw, state: State, recipe: Recipe, attacks: Pick) -> Draw:
     """The same batches, half of each attacked in one modality, which changes from step to step."""
     options, names = recipe.events, recipe.events.modalities
     rng = torch.Generator().manual_seed(recipe.seed)
@@ -212,7 +213,7 @@ def attacked_in_loop(draw: Draw, state: State, recipe: Recipe) -> Draw:
         first = {other: value[:half] for other, value in x.items()}
         model.eval().requires_grad_(False)
         way = along(model, model.holding(first, name), name, state.model.shape.forms[name])
-        moved = attack_along(pgd, way, told.labels[:half], ball, rng)
+        moved = attack_along(attacks(name, pgd), way, told.labels[:half], ball, rng)
         model.train().requires_grad_(True)
         touched = told.touched.clone()
         touched[:half] = 1 + list(state.model.shape.forms).index(name)

@@ -20,6 +20,7 @@ from generators.attacks.apgd_dlr import apgd_dlr
 from generators.attacks.pgd import pgd
 from generators.balls import Ball
 from pipelines.recipes import Recipe
+from pipelines.training.events.attacking import Pick, attacks_of, by_itself
 from pipelines.training.events.losses import divergence
 from pipelines.training.events.options import EventOptions
 from pipelines.training.events.participants import events
@@ -83,20 +84,21 @@ def measure(recipe: Recipe, run: Path, file: str) -> dict[str, object]:
     """Measure the classifier in a run's file on events of `evaluation.part`; returns an `Accuracy` as JSON."""
     model, batch = load_fusion(run / file), events(run, recipe.evaluation.part, recipe.source)
     order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(0))
-    return asdict(accuracy_of(model, batch.rows(order[: recipe.events.samples]), recipe.events, f"attack {file}"))
+    some = batch.rows(order[: recipe.events.samples])
+    return asdict(accuracy_of(model, some, recipe.events, attacks_of(recipe, run), f"attack {file}"))
 
 
-def accuracy_of(model: Fusion, batch: Batch, options: EventOptions, work: str) -> Accuracy:
+def accuracy_of(model: Fusion, batch: Batch, options: EventOptions, attacks: Pick, work: str) -> Accuracy:
     """Everything in `Accuracy`, of real events."""
     names, rng, seen = list(model.shape.forms), torch.Generator().manual_seed(0), batch.inputs
     single = dict[str, Found]()
     for at, name in enumerate(names):
-        single[name] = attacked_in(model, batch, name, options, rng)
+        single[name] = attacked_in(model, batch, name, options, rng, attacks)
         report(work, at + 1, len(names) + 1)
     with torch.no_grad():
         clean = _flags(model(seen).argmax(1) == batch.labels)
         without = {name: _flags(model.without(seen, [name]).argmax(1) == batch.labels) for name in names}
-    multi = _flags(attacked_in_all(model, batch, options, rng))
+    multi = _flags(attacked_in_all(model, batch, options, rng, attacks))
     report(work, len(names) + 1, len(names) + 1)
     alike = {"clean": seen, **{name: found.worst for name, found in single.items()}}
     told = {name: agreement_of(model, x) for name, x in alike.items()}
@@ -111,7 +113,9 @@ def accuracy_of(model: Fusion, batch: Batch, options: EventOptions, work: str) -
     )
 
 
-def attacked_in(model: Fusion, batch: Batch, name: str, options: EventOptions, rng: torch.Generator) -> Found:
+def attacked_in(
+    model: Fusion, batch: Batch, name: str, options: EventOptions, rng: torch.Generator, attacks: Pick = by_itself
+) -> Found:
     """Attack one modality of every event until an attack breaks it or all have been tried.
 
     Cross-entropy, a margin with restarts, and where there is a gate also the gate with each of its views: an attack on
@@ -128,7 +132,7 @@ def attacked_in(model: Fusion, batch: Batch, name: str, options: EventOptions, r
             break
         some = batch.rows(rows)
         way = along(trial.fused, {**model.holding(some.inputs, name), LABEL: some.labels}, name, form)
-        x = {**some.inputs, name: attack_along(trial.attack, way, some.labels, trial.ball, rng)[name]}
+        x = {**some.inputs, name: attack_along(attacks(name, trial.attack), way, some.labels, trial.ball, rng)[name]}
         inside = kind.moved(x[name], some.inputs[name], form) <= epsilon * (1 + 1e-4)
         with torch.no_grad():
             breaks = (model(x).argmax(1) != some.labels) & inside
@@ -145,6 +149,8 @@ def trials_of(model: Fusion, name: str, options: EventOptions) -> list[Trial]:
     patient = replace(ball, restarts=options.restarts)
     margin = apgd_dlr if model.shape.classes >= 3 else apgd_ce
     found = [Trial("pgd", pgd, model, ball), Trial("margin", margin, model, patient)]
+    if name == "text":
+        found = [Trial("letters", pgd, model, patient)]  # `attacks_of` puts it in PGD's place
     if not model.shape.gate:
         return found
     for view, said in enumerate(["all", *(f"no {other}" for other in model.shape.forms)]):
@@ -172,11 +178,22 @@ def believing(model: Fusion, view: int) -> Fused:
     return fused
 
 
-def attacked_in_all(model: Fusion, batch: Batch, options: EventOptions, rng: torch.Generator) -> Tensor:
-    """Bool (N,): right on the event and on what an attack on all modalities together makes of it."""
-    way = Together(model, batch.inputs, model.shape.forms, options.epsilon)
+def attacked_in_all(
+    model: Fusion, batch: Batch, options: EventOptions, rng: torch.Generator, attacks: Pick = by_itself
+) -> Tensor:
+    """Bool (N,): right on the event and on what an attack on all modalities together makes of it.
+
+    Texts have no cube to go through: they are attacked first, the others together on top of that.
+    """
+    inputs, forms = batch.inputs, dict(model.shape.forms)
     with torch.no_grad():
         robust: Tensor = model(batch.inputs).argmax(1) == batch.labels
+    if form := forms.pop("text", None):
+        in_text = Ball(options.epsilon["text"], steps=options.steps, restarts=options.restarts)
+        way_of_text = along(model, model.holding(inputs, "text"), "text", form)
+        moved = attack_along(attacks("text", pgd), way_of_text, batch.labels, in_text, rng)["text"]
+        inputs = {**inputs, "text": moved}
+    way = Together(model, inputs, forms, options.epsilon)
     # The middle of the cube with half its side as the radius: all of every ball.
     ball = Ball(0.5, steps=options.steps, step_size=0.5 / 8, stop_early=True)
     for attack in (pgd, apgd_dlr if model.shape.classes >= 3 else apgd_ce):

@@ -8,7 +8,8 @@ class EventOptions:
     """The classifier of events, what it has to withstand, and what its trainer adds to the plain loss."""
 
     epsilon: dict[str, float] = field(default_factory=dict)
-    """Modality -> the L-inf radius to withstand, in its own units; nothing in a recipe of images alone."""
+    """Modality -> the L-inf radius to withstand, in its own units, of text edits of one character; nothing in a recipe
+    of images alone."""
     reach: dict[str, float] = field(default_factory=dict)
     """Modality -> how far the rounds' attacks go, as a multiple of that radius; 1.5 unless it is named."""
     features: int = 16
@@ -37,7 +38,10 @@ class EventOptions:
     steps: int = 40
     """Of each attack of the evaluation."""
     restarts: int = 2
-    """Of those that climb a margin."""
+    """Of those that climb a margin; of texts the width of the beam."""
+    wordnet: str = ""
+    """Folder of WordNet's files, whose words no attack on a text may make of another, as little as those that its
+    training texts use three times; nothing for these alone."""
 
     def __post_init__(self) -> None:
         self._check_modalities()
@@ -55,6 +59,8 @@ class EventOptions:
         for name, radius in self.epsilon.items():
             if not 0 < radius < float("inf"):
                 raise ValueError(f"events.epsilon.{name} must be > 0 and finite, got {radius}")
+        if "text" in self.epsilon and not self.epsilon["text"] >= 1:
+            raise ValueError(f"events.epsilon.text counts edits and must be >= 1, got {self.epsilon['text']}")
         for name, times in self.reach.items():
             if not 0 < times < float("inf"):
                 raise ValueError(f"events.reach.{name} must be > 0 and finite, got {times}")

@@ -21,7 +21,7 @@ else:  # torch is for those who work, see pipelines/training/late.py
     fitting = Late("pipelines.training.events.fitting")
     measuring = Late("pipelines.training.events.measuring")
 
-MADE_BY = ("epsilon", "reach", "shift", "judged", "seen")
+MADE_BY = ("epsilon", "reach", "shift", "judged", "seen", "wordnet")
 """Options that say what is made and kept."""
 MEASURED_BY = ("samples", "steps", "restarts")
 """Options that say how it is measured; the others are the trainer's."""
@@ -54,7 +54,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
 def accuracy(recipe: Recipe, run: Run, stage: str, path: str) -> StageRecord:
     """Accuracy by modality of the classifier that a stage left in a file of the run."""
     depends = {**depends_on(recipe, run, "source"), **made_by(run, [stage]), "part": recipe.evaluation.part}
-    depends |= _of(recipe, "epsilon", *MEASURED_BY)
+    depends |= _of(recipe, "epsilon", "wordnet", *MEASURED_BY)
     work = partial(in_worker, measuring.measure, recipe, run.folder, path)
     return run.stage(f"accuracy-{stage}", depends, [], work)
 
