@@ -37,7 +37,9 @@ from generators.attacks import Attack
 from generators.balls import Ball
 from generators.crossmodal import fold_of
 from generators.margins import Model, margins_of
-from generators.text_attacks.letters import letters
+from generators.rewriting import rewrite, written
+from generators.text_attacks import Rules
+from generators.text_attacks.letters import letters, propose
 from generators.text_attacks.random_letters import random_letters
 from generators.text_attacks.random_synonyms import random_synonyms
 from generators.text_attacks.synonyms import synonyms
@@ -49,11 +51,11 @@ from pipelines.training.models.fusion import FusionShape
 from pipelines.training.rounds.options import RoundsOptions
 from pipelines.training.rounds.places import set_folder
 
-LETTERS, WORDS, TRIES = 4, 2, 20
-"""Edits and words of the largest balls, and texts tried at each edit."""
-RADIUS = 2
+LETTERS, WORDS, BOTH, TRIES = 4, 2, 2, 20
+"""Edits and words of the largest balls, edits after words, and texts tried at each edit."""
+RADIUS = 3
 """Letters that the trainers' attacks edit; they exchange as many words."""
-ROUNDS, STEPS, WARM, EACH, KEPT = 10, 30, 300, 600, 3
+ROUNDS, STEPS, WARM, EACH, KEPT = 18, 30, 200, 600, 6
 """Rounds, training steps of each, plain steps before the first, texts attacked in each, rounds trained on."""
 JUDGED = 0.5
 """What a cross-fitted judge must give the label of an attacked text for it to be kept."""
@@ -72,7 +74,7 @@ class World:
 
     def attack(self, attack: Callable[..., Tensor], *, checked: bool = True) -> Attack:
         """An attack on texts with its dictionary."""
-        return partial(attack, words=self.words, checked=checked)
+        return partial(attack, rules=Rules(self.words, checked))
 
 
 def world_of(archive: str, seed: int, part: str, samples: int, folder: Path) -> World:
@@ -187,11 +189,13 @@ def measured(world: World, model: Model, judges: dict[str, Pipeline], *, free: b
     made = {
         "letters": world.attack(letters)(model, x, y, tried, rng),
         "synonyms": by_words,
-        "both": world.attack(letters)(model, by_words, y, replace(tried, epsilon=RADIUS), rng),
+        "both": world.attack(letters)(model, by_words, y, replace(tried, epsilon=BOTH), rng),
         "letters at random": world.attack(random_letters)(model, x, y, tried, rng),
         "synonyms at random": world.attack(random_synonyms)(model, x, y, replace(tried, epsilon=WORDS), rng),
     }
     if free:
+        at_random = partial(propose, rules=Rules(world.words), rng=rng)
+        made["letters, drawn and tried"] = rewrite(model, x, y, tried, None, at_random, written(x))
         made["letters, no rules"] = world.attack(letters, checked=False)(model, x, y, tried, rng)
         made["synonyms, any sense"] = world.attack(synonyms, checked=False)(
             model, x, y, replace(tried, epsilon=WORDS), rng

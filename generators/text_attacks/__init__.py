@@ -1,13 +1,13 @@
 """Attacks on texts: uint8 (N, L) -> the same, a few edits away. One file each, which exports a function of its name.
 
-They take what `generators.attacks.Attack` takes and a dictionary besides; `functools.partial(letters, words=...)` is an
-`Attack`, for `attack_along` and `attack_one` as well. docs/text.md has the rules, tests/contracts/test_text_attacks.py
-checks them. Contract: no more than `ball.epsilon` units away, see each; a row that it broke is wrong in the result; the
+They take what `generators.attacks.Attack` takes and rules besides; `functools.partial(letters, rules=Rules(words))` is
+an `Attack`, for `attack_along` and `attack_one` as well. docs/text.md has the rules, and
+tests/contracts/test_text_attacks.py checks them. Contract: no more than `ball.epsilon` units away, see each; a row that it broke is wrong in the result; the
 others are as near as it came; the model's mode and its parameters' gradients are as they were.
 
-With `checked` an edit is meant to leave the meaning; without, it may be any: to measure what the rules cost.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -16,6 +16,19 @@ from torch import Tensor
 from data.words import Words
 from generators.balls import Ball
 from generators.margins import Model
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an edit must keep to.
+
+    Attributes:
+        words: the dictionary.
+        checked: an edit is meant to leave the meaning; without, it may be any: to measure what the rules cost.
+    """
+
+    words: Words
+    checked: bool = True
 
 
 class TextAttack(Protocol):
@@ -30,8 +43,7 @@ class TextAttack(Protocol):
         rng: torch.Generator,
         y_target: Tensor | None = None,
         *,
-        words: Words,
-        checked: bool = True,
+        rules: Rules,
     ) -> Tensor:
         """Attack texts, uint8 (N, L) padded with zeros.
 
@@ -40,8 +52,6 @@ class TextAttack(Protocol):
             y: labels, int64 (N,), or soft labels, float (N, K), whose likeliest class counts.
             ball: `epsilon` units; at each edit `steps` are tried on a text; `restarts` is the width of the beam.
             rng: all that is drawn.
-            words: the dictionary.
-            checked: whether an edit must keep the rules.
 
         Returns:
             x_adv, uint8 (N, L).

@@ -5,11 +5,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from data.words import Words
 from generators.balls import Ball
 from generators.margins import Model
 from generators.rewriting import drawn
-from generators.text_attacks import letters
+from generators.text_attacks import Rules, letters
 
 
 def random_letters(
@@ -20,9 +19,8 @@ def random_letters(
     rng: torch.Generator,
     y_target: Tensor | None = None,
     *,
-    words: Words,
-    checked: bool = True,
+    rules: Rules,
 ) -> Tensor:
     """Uint8 (N, L) after `ball.epsilon` edits, or what the rules allow, see `TextAttack`; never asks the model."""
-    propose = partial(letters.propose, words=words, checked=checked, rng=rng)
+    propose = partial(letters.propose, rules=rules, rng=rng)
     return drawn(x, int(ball.epsilon), propose)

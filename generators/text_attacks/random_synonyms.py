@@ -5,11 +5,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from data.words import Words
 from generators.balls import Ball
 from generators.margins import Model
 from generators.rewriting import drawn
-from generators.text_attacks import synonyms
+from generators.text_attacks import Rules, synonyms
 
 
 def random_synonyms(
@@ -20,9 +19,8 @@ def random_synonyms(
     rng: torch.Generator,
     y_target: Tensor | None = None,
     *,
-    words: Words,
-    checked: bool = True,
+    rules: Rules,
 ) -> Tensor:
     """Uint8 (N, L), `ball.epsilon` words exchanged, or as many as can be, see `TextAttack`; never asks the model."""
-    propose = partial(synonyms.propose, table=words.synonyms if checked else words.related, rng=rng)
+    propose = partial(synonyms.propose, table=synonyms.table_of(rules), rng=rng)
     return drawn(x, int(ball.epsilon), propose)

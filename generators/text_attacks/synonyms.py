@@ -6,11 +6,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from data.words import Words
 from generators.balls import Ball
 from generators.margins import Model
 from generators.rewriting import rewrite, written
 from generators.spelling import Written
+from generators.text_attacks import Rules
 
 Table = Mapping[str, tuple[str, ...]]
 """A word in small letters -> those that may stand for it."""
@@ -24,15 +24,18 @@ def synonyms(
     rng: torch.Generator,
     y_target: Tensor | None = None,
     *,
-    words: Words,
-    checked: bool = True,
+    rules: Rules,
 ) -> Tensor:
     """Uint8 (N, L), at most `ball.epsilon` words exchanged for a synonym each, see `TextAttack`; draws nothing.
 
     The unit is a word here, whatever its letters. Without `checked` it may be a word of any other sense that it has.
     """
-    table = words.synonyms if checked else words.related
-    return rewrite(model, x, y, ball, y_target, partial(propose, table=table), written(x))
+    return rewrite(model, x, y, ball, y_target, partial(propose, table=table_of(rules)), written(x))
+
+
+def table_of(rules: Rules) -> Table:
+    """Which words may stand for which."""
+    return rules.words.synonyms if rules.checked else rules.words.related
 
 
 def propose(

@@ -24,6 +24,7 @@ from data.store import Store
 from data.verify import verify
 from data.words import Words
 from generators.spelling import padded
+from generators.text_attacks import Rules
 from generators.text_attacks.letters import letters
 from pipelines.recipes import overridden, preset
 from pipelines.training import sets, stages
@@ -172,7 +173,7 @@ def test_a_gate_is_attacked_through_its_texts_too_and_by_both_at_once_at_least_a
     options = EventOptions({"image": 0.1, "text": 2.0}, steps=4, restarts=1)
 
     def attacks(name, attack):
-        return partial(letters, words=words) if name == "text" else attack
+        return partial(letters, rules=Rules(words)) if name == "text" else attack
 
     found = accuracy_of(model, batch, options, attacks, "a test")
 

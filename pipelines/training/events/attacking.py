@@ -7,6 +7,7 @@ from pathlib import Path
 from data.modalities.text import strings
 from data.words import Words, wordnet
 from generators.attacks import Attack
+from generators.text_attacks import Rules
 from generators.text_attacks.letters import letters
 from pipelines.recipes import Recipe
 from pipelines.training.events.participants import pairs_of
@@ -30,5 +31,5 @@ def attacks_of(recipe: Recipe, run: Path) -> Pick:
         return by_itself
     real = pairs_of(run).sides["text"].batch("train", recipe.source)
     known = wordnet(recipe.events.wordnet) if recipe.events.wordnet else Words(frozenset())
-    on_text = partial(letters, words=known.and_of(strings(real.inputs["text"])))
+    on_text = partial(letters, rules=Rules(known.and_of(strings(real.inputs["text"]))))
     return lambda name, attack: on_text if name == "text" else attack
