@@ -1,10 +1,9 @@
 """Attacks on texts: uint8 (N, L) -> the same, a few edits away. One file each, which exports a function of its name.
 
 They take what `generators.attacks.Attack` takes and rules besides; `functools.partial(letters, rules=Rules(words))` is
-an `Attack`, for `attack_along` and `attack_one` as well. docs/text.md has the rules, and
-tests/contracts/test_text_attacks.py checks them. Contract: no more than `ball.epsilon` units away, see each; a row that it broke is wrong in the result; the
-others are as near as it came; the model's mode and its parameters' gradients are as they were.
-
+an `Attack`, for `attack_along` and `attack_one` as well. docs/text.md has the rules, and the contract is checked by
+tests/contracts/test_text_attacks.py: no more than `ball.epsilon` units away, see each; a row that it broke is wrong in
+the result, the others are as near as it came; the model's mode and its parameters' gradients are as they were.
 """
 
 from dataclasses import dataclass
