@@ -73,6 +73,7 @@ def test_files_of_something_else_are_damaged(planted):
         wordnet(planted)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs Debian's wordnet-base")
 def test_the_real_one_has_synonyms_that_people_would_take():
     words = wordnet(str(REAL))
