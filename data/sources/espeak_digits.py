@@ -104,7 +104,7 @@ def _said(program: str, one: Saying) -> np.ndarray:
 
 def _answer(program: str, *arguments: str) -> bytes:
     try:
-        done = subprocess.run([program, *arguments], capture_output=True, check=True, timeout=PATIENCE)
+        done = subprocess.run([program, *arguments], capture_output=True, check=True, timeout=PATIENCE)  # noqa: S603
     except (subprocess.SubprocessError, OSError) as error:
         told = getattr(error, "stderr", None) or b""
         raise Damaged(f"espeak-ng {' '.join(arguments)} failed ({error}) {told.decode(errors='replace')}") from error

@@ -12,11 +12,12 @@ from pipelines.recipes.spoken_mnist import spoken_mnist
 spoken_mnist_waveform = replace(
     spoken_mnist,
     name="spoken_mnist_waveform",
-    source=replace(spoken_mnist.source, second=Side("espeak_digits"), drawn=4200),
+    source=replace(spoken_mnist.source, second=Side("espeak_digits", length=6400), drawn=4200),
+    rounds=replace(spoken_mnist.rounds, fit=replace(spoken_mnist.rounds.fit, averaging=0.99)),
     events=replace(
         spoken_mnist.events,
         epsilon={"image": 0.2, "audio": 0.01},
         reach={"image": 1.25, "audio": 1.3},
-        shift={"image": 1, "audio": 1000},
+        shift={"image": 1, "audio": 800},
     ),
 )

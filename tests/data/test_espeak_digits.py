@@ -98,7 +98,7 @@ def test_a_program_that_does_not_speak_is_an_error_and_no_silence(said, ends, pl
 def test_a_program_that_would_speak_with_another_voice_is_refused(planted):
     planted(b"", LISTED.replace("!v/klatt", "!v/other"))
 
-    with pytest.raises(WrongUse, match="knows no klatt; 1.51 does"):
+    with pytest.raises(WrongUse, match=r"knows no klatt; 1\.51 does"):
         source_of(OPTIONS)
 
 
