@@ -17,6 +17,8 @@ from generators.along import Fused
 
 KEPT, REFUSED = 5, 2
 """Examples of each search in a draft, at most, each of another class."""
+KINDS = "starts", "values", "moved"
+"""Columns of each modality."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def write_examples(path: Path, judged: Sequence[Judged], model: Fused, forms: Ma
     """
     chosen = _chosen(judged)
     columns: dict[str, list[object]] = {name: [] for name in ("label", "search", "reason", "said", "sure")}
-    columns |= {f"{kind} {name}": [] for name in forms for kind in ("starts", "values", "moved")}
+    columns |= {f"{kind} {name}": [] for name in forms for kind in KINDS}
     for place in chosen:
         for name, value in _facts(judged[place.group], place.row, model, forms).items():
             columns[name].append(value)
@@ -71,19 +73,24 @@ def read_examples(path: Path) -> list[Example]:
     """The examples of one draft."""
     with np.load(path, allow_pickle=False) as file:
         columns = {name: file[name] for name in file.files}
+    return [_example(columns, row) for row in range(len(columns["label"]))]
+
+
+def _example(columns: Mapping[str, np.ndarray], row: int) -> Example:
     names = [name.removeprefix("values ") for name in columns if name.startswith("values ")]
-    return [
-        Example(
-            *({name: columns[f"{kind} {name}"][row] for name in names} for kind in ("starts", "values")),
-            {name: float(columns[f"moved {name}"][row]) for name in names},
-            int(columns["label"][row]),
-            str(columns["search"][row]),
-            str(columns["reason"][row]),
-            tuple(map(int, columns["said"][row])),  # type: ignore[arg-type]
-            tuple(map(float, columns["sure"][row])),  # type: ignore[arg-type]
-        )
-        for row in range(len(columns["label"]))
-    ]
+    starts, values, moved = ({name: columns[f"{kind} {name}"][row] for name in names} for kind in KINDS)
+    before, after = columns["said"][row].tolist()
+    sure_before, sure_after = columns["sure"][row].tolist()
+    return Example(
+        starts,
+        values,
+        {name: float(far) for name, far in moved.items()},
+        label=int(columns["label"][row]),
+        search=str(columns["search"][row]),
+        reason=str(columns["reason"][row]),
+        said=(before, after),
+        sure=(sure_before, sure_after),
+    )
 
 
 def _chosen(judged: Sequence[Judged]) -> list[_Place]:
