@@ -96,8 +96,10 @@ def test_before_and_after_share_one_scale():
 def test_features_stand_as_frames_across_and_each_in_its_own_unit():
     (found,) = shown("features", [VALUES["features"]], FORMS["features"])
 
-    height, width, _ = pixels_of(found.picture).shape
-    assert width / height == 4 / 3
+    pixels = pixels_of(found.picture)
+    assert pixels.shape[:2] == (96, 96)
+    changes = [int((np.diff(pixels.astype(int), axis=axis) != 0).any((1 - axis, 2)).sum()) for axis in (0, 1)]
+    assert changes == [2, 3]  # three features, one above the other; four frames
 
 
 def test_examples_come_back_as_they_were_written_with_what_the_model_said(tmp_path):

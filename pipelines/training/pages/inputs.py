@@ -13,8 +13,8 @@ from PIL import Image
 from data.forms import Form
 from data.modalities import modality
 
-TALL = 112
-"""Screen pixels of the longer side of a small picture, at least half of it."""
+LEAST = 96
+"""Screen pixels of the longer side of a small picture, and of both sides of a table of numbers, or more."""
 MOST = 320
 """Pixels a side that a picture takes at most in the page; larger ones are made smaller."""
 WINDOW, HOP = 256, 128
@@ -93,12 +93,18 @@ def _coloured(tables: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Tables of numbers as colours on one scale, uint8 (rows, columns, 3), their first row at the bottom."""
     low, high = min(table.min() for table in tables), max(table.max() for table in tables)
     scaled = [(table[::-1] - low) / ((high - low) or 1.0) for table in tables]
-    return [mpl.colormaps["viridis"](table, bytes=True)[:, :, :3] for table in scaled]
+    cells = [mpl.colormaps["viridis"](table, bytes=True)[:, :, :3] for table in scaled]
+    return [table.repeat(_times(len(table)), 0).repeat(_times(table.shape[1]), 1) for table in cells]
+
+
+def _times(length: int) -> int:
+    """How often so many pixels are repeated to be seen."""
+    return max(1, -(-LEAST // length))
 
 
 def _png(pixels: np.ndarray) -> str:
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    factor = max(1, TALL // max(image.size))
+    factor = _times(max(image.size))
     image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     image.thumbnail((MOST, MOST))
     out = io.BytesIO()
