@@ -17,6 +17,7 @@ spoken_mnist_waveform = replace(
     events=replace(
         spoken_mnist.events,
         epsilon={"image": 0.2, "audio": 0.01},
+        quiet=0.1,
         reach={"image": 1.25, "audio": 1.3},
         shift={"image": 1, "audio": 800},
     ),

@@ -30,7 +30,7 @@ MEASURED_BY = ("samples", "steps", "restarts")
 def judge(recipe: Recipe, run: Run, name: str, fold: int) -> StageRecord:
     """The judge of one modality that leaves out one fold of its members."""
     fit = {"fit": asdict(recipe.rounds.fit), "folds": recipe.judges.folds, "warm": recipe.events.warm}
-    sized = _of(recipe, "features", "hidden", "shift")
+    sized = _of(recipe, "features", "hidden", "quiet", "shift")
     depends = {**depends_on(recipe, run, "source"), **fit, **sized, "modality": name, "fold": fold}
     work = partial(in_worker, fitting.fit_judge, recipe, run.folder, name, fold)
     return run.stage(judge_stage(name, fold), depends, [judge_file(name, fold)], work)
