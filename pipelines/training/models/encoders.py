@@ -104,7 +104,7 @@ def _features(form: Form, features: int, hidden: int) -> list[nn.Module]:
 
 def _audio(form: Form, features: int, hidden: int, quiet: float) -> list[nn.Module]:
     channels, samples = form.shape
-    return [Spectrogram(quiet), *_over_time(channels * (WINDOW // 2 + 1), samples // HOP + 1, 2 * features, hidden)]
+    return [Spectrogram(quiet), *_over_time(channels * (WINDOW // 2 + 1), samples // HOP + 1, 4 * features, hidden)]
 
 
 def _text(form: Form, features: int, hidden: int) -> list[nn.Module]:
