@@ -1,14 +1,19 @@
 """report.html of a run on pairs: examples of every modality, charts known on paper, one file that asks for nothing."""
 
-import re
+import base64
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from page_rules import broken_rules
+from PIL import Image
 
+import data.modalities
 from data.drafts import Judged
 from data.forms import Form
+from data.plugins import plugin_names
 from data.records import Batch, Candidates, Verdict
 from pipelines.training.events.examples import Example, read_examples, write_examples
 from pipelines.training.events.pages import rows_of
@@ -67,11 +72,6 @@ def page() -> str:
 
 
 def pixels_of(uri: str) -> np.ndarray:
-    import base64
-    import io
-
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
 
@@ -82,6 +82,14 @@ def test_a_tone_is_one_bright_line_at_its_height_in_the_spectrogram():
     height = (len(rows) - 1 - int(rows.argmax())) / (len(rows) - 1)
     assert height == pytest.approx(1000 / 4000, abs=0.01)
     assert found.sound.startswith("data:audio/flac;base64,")
+
+
+@pytest.mark.parametrize("name", plugin_names(data.modalities))
+def test_every_modality_can_be_shown(name):
+    before, after = shown(name, [VALUES[name], VALUES[name]], FORMS[name])
+
+    assert before == after
+    assert before.picture or before.text
 
 
 def test_before_and_after_share_one_scale():
@@ -151,17 +159,8 @@ def test_the_page_shows_each_modality_before_and_after_and_how_far_it_went(page)
     assert "Nothing was kept." in page  # of round 3
 
 
-def test_the_page_fits_a_phone_follows_the_theme_and_fetches_nothing(page):
-    assert 'name="viewport" content="width=device-width' in page
-    assert "prefers-color-scheme: dark" in page
-    assert not re.search(r"https?:|<script|<link|@import|url\(", page)
-
-
-def test_the_page_is_readable_without_eyes(page):
-    assert page.count("<main>") == page.count("</main>") == 1
-    assert all(" alt=" in image for image in re.findall("<img[^>]*>", page))
-    assert all("aria-label=" in drawing for drawing in re.findall("<(?:svg|audio|section)[^>]*>", page))
-    assert all("tabindex" in scroll for scroll in re.findall('<div class="scroll"[^>]*>', page))
+def test_the_page_fits_a_phone_follows_the_theme_fetches_nothing_and_is_readable_without_eyes(page):
+    assert not broken_rules(page)
 
 
 def test_names_and_texts_are_shown_and_not_obeyed(page):
