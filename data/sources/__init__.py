@@ -93,7 +93,7 @@ class SourceOptions:
     error_budget: float = 0.01
     """Share of bad samples above which a run stops."""
     drawn: int = 5000
-    """Samples of a source that draws its own, as rendered_digits."""
+    """Samples of a source that makes its own, as rendered_digits and espeak_digits."""
     draw_seed: int = 0
     """Of what such a source draws."""
 

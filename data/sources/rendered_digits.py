@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from data.census import parts_apart
 from data.errors import WrongUse
-from data.mixing import drawn
 from data.sources import Found, Part, Source, SourceOptions
 
 FONTS = (
@@ -61,13 +61,7 @@ def rendered_digits(options: SourceOptions) -> Source:
 
 def parts_of_fonts(options: SourceOptions) -> tuple[Part, ...]:
     """The part of each of `FONTS`."""
-    order = drawn(len(FONTS), options.split_seed, 0, 0, len(FONTS)).tolist()
-    test, validation = (
-        max(1, round(share * len(FONTS))) if share else 0 for share in (options.test_share, options.validation_share)
-    )
-    kinds: list[Part] = [*["test"] * test, *["validation"] * validation, *["train"] * len(FONTS)]  # type: ignore[list-item]
-    parts = dict(zip(order, kinds, strict=False))
-    return tuple(parts[font] for font in range(len(FONTS)))
+    return parts_apart(len(FONTS), options)
 
 
 def _samples(options: SourceOptions, size: int, parts: tuple[Part, ...]) -> Iterator[Found]:

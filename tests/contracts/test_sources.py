@@ -94,7 +94,7 @@ def read(name: str, path: Path, into: Path, **options: object) -> Summary:
 
 
 def test_every_source_but_the_bundled_ones_has_a_layout_here():
-    elsewhere = {"digits", "mnist5k", "paired", "rated_texts", "rendered_digits", "spoken_digits"}
+    elsewhere = {"digits", "espeak_digits", "mnist5k", "paired", "rated_texts", "rendered_digits", "spoken_digits"}
 
     assert set(LAYOUTS) | elsewhere == set(plugin_names(data.sources))
 

@@ -1,6 +1,8 @@
 """Rounds of events: coloured pictures paired with rows of features, three uneven classes, by options alone."""
 
+import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -262,7 +264,10 @@ def test_one_command_hardens_pairs_of_folders(folders, tmp_path):
     done = subprocess.run(command, check=True, capture_output=True, text=True)
 
     figures = json.loads((tmp_path / "run" / "report.json").read_text())
+    page = (tmp_path / "run" / "report.html").read_text()
     assert figures["said"] in " ".join(done.stdout.split())
+    assert html.escape(figures["said"]) in page
+    assert {"features, moved by", "image, moved by"} <= set(re.findall(r"\w+, moved by", page))
     assert [made["round"] for made in figures["made"]] == [1, 2]
 
 

@@ -1,5 +1,6 @@
 """The classifier of events: any modality and form, missing ones, what a gate makes of the views, and its disk form."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from pipelines.training.events.losses import Told, divergence, hidden_of, loss_o
 from pipelines.training.events.measuring import LABEL, attacked_in, believing, trials_of
 from pipelines.training.events.options import EventOptions
 from pipelines.training.models.classifier import ClassifierShape
+from pipelines.training.models.encoders import Spectrogram
 from pipelines.training.models.fusion import Fusion, FusionShape, load_fusion, save_fusion
 
 FORMS = {
@@ -86,6 +88,16 @@ def test_held_encodings_change_no_answer_and_no_gradient(name):
 def test_a_modality_without_an_encoder_is_refused():
     with pytest.raises(WrongUse, match="no encoder of smell: there is one of image, features, audio, text"):
         Fusion(FusionShape({"smell": Form((3,))}, 2))
+
+
+def test_sound_below_the_floor_is_heard_as_silence():
+    # Amplitude 0.001 is a power of (128 / 2 * 0.001) ** 2 = 0.0041 in a Hann window: 5.1 or 1.041 times the floor.
+    tone = 1e-3 * torch.sin(torch.arange(4000)[None, None] * 2 * torch.pi / 8)
+
+    heard = [Spectrogram(floor)(tone) - Spectrogram(floor)(torch.zeros_like(tone)) for floor in (1e-3, 0.1)]
+
+    assert heard[0][:, 32].max().item() == pytest.approx(math.log(5.1), abs=0.01)
+    assert heard[1][:, 32].max().item() == pytest.approx(0.04, abs=0.001)
 
 
 def test_a_gate_that_is_sure_of_one_view_gives_that_view():

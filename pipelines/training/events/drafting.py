@@ -17,8 +17,9 @@ from generators.along import along
 from generators.attacks import Attack
 from generators.crossmodal import Bench, attack_one, hear, moved
 from pipelines.recipes import Recipe
-from pipelines.training.drafting import DRAFTS, SPLIT
+from pipelines.training.drafting import DRAFTS, SPLIT, preview_file
 from pipelines.training.events.attacking import Pick, attacks_of
+from pipelines.training.events.examples import write_examples
 from pipelines.training.events.fitting import ball_of
 from pipelines.training.events.participants import benches_of, paired_anew, pairs_of
 from pipelines.training.materialise import AT_ONCE, draft_rng
@@ -52,6 +53,7 @@ def build_draft(recipe: Recipe, run: Path, attacked: str, set_name: str, number:
     rng = draft_rng(recipe.seed, set_name, number)
     held = cast_of(recipe, run, attacked, number)
     judged = list(_judged(recipe, held, set_name, rng))
+    write_examples(run / preview_file(set_name, number), judged, held.model, held.forms)
     return write_draft(run / DRAFTS / set_name, SPLIT, number, judged, rng, held.forms)
 
 

@@ -16,6 +16,9 @@ class EventOptions:
     """Channels of each encoder's first layer."""
     hidden: int = 64
     """Length of the vector that each encoder ends in."""
+    quiet: float = 1e-3
+    """Power of a window of 256 samples of sound below which all is silence to the classifier: the more, the less an
+    attack can do where nobody speaks."""
     gate: bool = False
     """Odd-one-out fusion; it has to be attacked adaptively, which the evaluation does."""
     dropout: float = 0.25
@@ -51,6 +54,8 @@ class EventOptions:
         for name in ("dropout", "judged", "seen"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"events.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not 0 < self.quiet < float("inf"):
+            raise ValueError(f"events.quiet must be > 0 and finite, got {self.quiet}")
         for name in ("heads", "consistency"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"events.{name} must be >= 0, got {getattr(self, name)}")

@@ -1,4 +1,4 @@
-"""What a finished run on events tells: report.json for scripts, tables for the terminal."""
+"""What a finished run on events tells: report.json for scripts, report.html for people, tables for the terminal."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,6 +12,10 @@ from rich.table import Table
 from data.files import canonical_json, write_atomically
 from data.runs import Facts, Run
 from pipelines.recipes import Recipe
+from pipelines.training.drafting import preview_file
+from pipelines.training.events.examples import read_examples
+from pipelines.training.events.participants import pairs_of
+from pipelines.training.pages import pairs
 from pipelines.training.pages.terminal import candidates_table, rounds_table, source_told, wide_console
 from pipelines.training.rounds import stages as rounds
 from pipelines.training.rounds.figures import made_of
@@ -21,13 +25,17 @@ ARMS = ("rounds", "attack in the loop", "plain")
 
 
 def write(recipe: Recipe, run: Run) -> Path:
-    """Write report.json; returns its path.
+    """Write both reports; returns the path of report.json.
 
     Raises:
         WrongUse: a stage is not finished.
     """
-    path = run.path("report.json")
-    write_atomically(path, canonical_json(figures_of(recipe, run)))
+    figures, path = figures_of(recipe, run), run.path("report.json")
+    ends = sorted({1, len(figures["made"])})
+    examples = {number: read_examples(run.path(preview_file(set_folder(number), number))) for number in ends}
+    html = pairs.render(figures, rows_of(figures["arms"]), examples, pairs_of(run.folder).forms())
+    write_atomically(run.path("report.html"), html.encode())
+    write_atomically(path, canonical_json(figures))
     return path
 
 
@@ -118,7 +126,8 @@ def show_report(path: Path) -> None:
     console.print(rounds_table(figures["made"]))
     console.print(arms_table(figures["arms"]))
     console.print(f"\n[bold]{figures['said']}[/bold]\n", highlight=False)
-    for name, place in {"shards": path.with_name("rounds"), "figures": path}.items():
+    places = {"shards": path.with_name("rounds"), "report": path.with_name("report.html"), "figures": path}
+    for name, place in places.items():
         console.print(f"{name:8} {place}", highlight=False, soft_wrap=True)
 
 
@@ -126,15 +135,20 @@ def arms_table(arms: Mapping[str, Any]) -> Table:
     """A row a figure, a column a classifier."""
     first = next(iter(arms.values()))
     table = Table("%", *arms, title=f"\naccuracy by modality, {first['events']} events", title_justify="left", box=None)
-    rows: list[tuple[str, Callable[[Mapping[str, Any]], float]]] = [("clean", itemgetter("clean"))]
-    for name in first["single"]:
-        rows.append((f"{name} attacked", partial(_of, "single", name)))
-        rows.append((f"without {name}, its ceiling", partial(_of, "without", name)))
-        rows.append((f"alone they agree, {name} attacked", partial(_of, "agree", name)))
-    rows += [("all attacked", itemgetter("multi")), ("alone they agree", partial(_of, "agree", "clean"))]
-    for title, figure in rows:
-        table.add_row(title, *(f"{figure(arm):.1f}" for arm in arms.values()))
+    for title, values in rows_of(arms).items():
+        table.add_row(title, *(f"{value:.1f}" for value in values))
     return table
+
+
+def rows_of(arms: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Figure -> its value of every classifier, %."""
+    rows: dict[str, Callable[[Mapping[str, Any]], float]] = {"clean": itemgetter("clean")}
+    for name in next(iter(arms.values()))["single"]:
+        rows[f"{name} attacked"] = partial(_of, "single", name)
+        rows[f"without {name}, its ceiling"] = partial(_of, "without", name)
+        rows[f"alone they agree, {name} attacked"] = partial(_of, "agree", name)
+    rows |= {"all attacked": itemgetter("multi"), "alone they agree": partial(_of, "agree", "clean")}
+    return {title: [figure(arm) for arm in arms.values()] for title, figure in rows.items()}
 
 
 def _of(kind: str, name: str, arm: Mapping[str, Any]) -> float:

@@ -48,7 +48,8 @@ def paired_anew(options: SourceOptions, number: int) -> SourceOptions:
 def shape_of(recipe: Recipe, run: Path) -> FusionShape:
     """The shape of the run's classifier of events."""
     pairs, options = pairs_of(run), recipe.events
-    return FusionShape(pairs.forms(), len(pairs.summary.class_names), options.features, options.hidden, options.gate)
+    sized = (options.features, options.hidden, options.gate, options.quiet)
+    return FusionShape(pairs.forms(), len(pairs.summary.class_names), *sized)
 
 
 def alone(shape: FusionShape, name: str) -> FusionShape:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from data.draft_files import draft_files
 from data.runs import Facts, Run, StageRecord
 from pipelines.recipes import Recipe
-from pipelines.training.drafting import DRAFTS, SPLIT
+from pipelines.training.drafting import DRAFTS, SPLIT, preview_file
 from pipelines.training.events.places import judge_file, judge_stage
 from pipelines.training.late import Late
 from pipelines.training.processes import in_worker
@@ -30,7 +30,7 @@ MEASURED_BY = ("samples", "steps", "restarts")
 def judge(recipe: Recipe, run: Run, name: str, fold: int) -> StageRecord:
     """The judge of one modality that leaves out one fold of its members."""
     fit = {"fit": asdict(recipe.rounds.fit), "folds": recipe.judges.folds, "warm": recipe.events.warm}
-    sized = _of(recipe, "features", "hidden", "shift")
+    sized = _of(recipe, "features", "hidden", "quiet", "shift")
     depends = {**depends_on(recipe, run, "source"), **fit, **sized, "modality": name, "fold": fold}
     work = partial(in_worker, fitting.fit_judge, recipe, run.folder, name, fold)
     return run.stage(judge_stage(name, fold), depends, [judge_file(name, fold)], work)
@@ -43,6 +43,7 @@ def draft(recipe: Recipe, run: Run, options: SetOptions, number: int) -> StageRe
     depends |= {"set": options.folder, "number": number, "candidates": recipe.rounds.candidates}
     depends |= {"search": asdict(recipe.rounds.search), **_of(recipe, *MADE_BY)}
     outputs = [f"{DRAFTS}/{options.folder}/{name}" for name in draft_files(SPLIT, number)]
+    outputs.append(preview_file(options.folder, number))
 
     def build() -> tuple[Facts, float]:
         record, seconds = in_worker(drafting.build_draft, recipe, run.folder, file, options.folder, number)

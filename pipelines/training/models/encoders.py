@@ -1,6 +1,7 @@
 """Encoders of one modality each: x as it comes -> a vector; every network fits itself to the form of its input."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +11,8 @@ from data.forms import Form
 
 COARSE = 8
 """Strided convolutions go on until no side is longer than this."""
-HOP, WINDOW, QUIET = 128, 256, 1e-3
-"""Of the spectrogram: samples from window to window, samples of one, and the power below which all is silence."""
+HOP, WINDOW = 128, 256
+"""Of the spectrogram: samples from window to window, samples of one."""
 
 
 class Scaled(nn.Module):
@@ -30,12 +31,16 @@ class Scaled(nn.Module):
 
 
 class Spectrogram(nn.Module):
-    """Log power of short-time Fourier transforms; silence has a floor, where the gradient stays finite."""
+    """Log power of short-time Fourier transforms; silence has a floor, where the gradient stays finite.
+
+    The floor also bounds what an attack can do where nobody speaks: docs/modalities.md.
+    """
 
     window: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: float) -> None:
         super().__init__()
+        self.quiet = quiet
         self.register_buffer("window", torch.hann_window(WINDOW))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,7 +48,7 @@ class Spectrogram(nn.Module):
         rows = x.flatten(0, 1)
         found = torch.stft(rows, WINDOW, HOP, window=self.window, return_complex=True)
         power = found.real.square() + found.imag.square()
-        return (power + QUIET).log().view(len(x), -1, power.shape[-1])
+        return (power + self.quiet).log().view(len(x), -1, power.shape[-1])
 
 
 class Letters(nn.Module):
@@ -67,15 +72,25 @@ class Anywhere(nn.Module):
         return x.amax(2)
 
 
-def encoder_of(modality: str, form: Form, features: int, hidden: int) -> nn.Module:
+def encoder_of(modality: str, form: Form, features: int, hidden: int, quiet: float) -> nn.Module:
     """A network from x of this modality and form, (N, ...), to float (N, hidden), not negative.
+
+    Args:
+        features: channels of its first layer.
+        quiet: power of a window of sound below which all is silence.
 
     Raises:
         WrongUse: there is no encoder of that modality.
     """
-    if modality not in _ENCODERS:
-        raise WrongUse(f"no encoder of {modality}: there is one of {', '.join(_ENCODERS)}")
-    return nn.Sequential(*_ENCODERS[modality](form, features, hidden), nn.ReLU())
+    ways: Mapping[str, Callable[[Form, int, int], list[nn.Module]]] = {
+        "image": _image,
+        "features": _features,
+        "audio": partial(_audio, quiet=quiet),
+        "text": _text,
+    }
+    if modality not in ways:
+        raise WrongUse(f"no encoder of {modality}: there is one of {', '.join(ways)}")
+    return nn.Sequential(*ways[modality](form, features, hidden), nn.ReLU())
 
 
 def _image(form: Form, features: int, hidden: int) -> list[nn.Module]:
@@ -95,9 +110,9 @@ def _features(form: Form, features: int, hidden: int) -> list[nn.Module]:
     return [Scaled(form), *_over_time(wide, frames, 4 * features, hidden)]
 
 
-def _audio(form: Form, features: int, hidden: int) -> list[nn.Module]:
+def _audio(form: Form, features: int, hidden: int, quiet: float) -> list[nn.Module]:
     channels, samples = form.shape
-    return [Spectrogram(), *_over_time(channels * (WINDOW // 2 + 1), samples // HOP + 1, 2 * features, hidden)]
+    return [Spectrogram(quiet), *_over_time(channels * (WINDOW // 2 + 1), samples // HOP + 1, 4 * features, hidden)]
 
 
 def _text(form: Form, features: int, hidden: int) -> list[nn.Module]:
@@ -111,11 +126,3 @@ def _over_time(channels: int, length: int, features: int, hidden: int) -> list[n
         layers += [nn.Conv1d(channels, features, 5, 2, 2), nn.ReLU()]
         channels, length = features, (length + 1) // 2
     return [*layers, nn.Flatten(), nn.Linear(channels * length, hidden)]
-
-
-_ENCODERS: Mapping[str, Callable[[Form, int, int], list[nn.Module]]] = {
-    "image": _image,
-    "features": _features,
-    "audio": _audio,
-    "text": _text,
-}

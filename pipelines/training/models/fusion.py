@@ -31,6 +31,8 @@ class FusionShape:
     """Length of the vector that each encoder ends in."""
     gate: bool = False
     """Whether a gate weighs the joint head with all modalities against the joint head without each."""
+    quiet: float = 1e-3
+    """Power of a window of sound below which all is silence."""
 
     def __post_init__(self) -> None:
         # By name, which is the order they come back in from disk: who stands where is what weights mean.
@@ -68,7 +70,7 @@ class Fusion(nn.Module):
         names, wide = list(shape.forms), shape.hidden
         self.shape = shape
         self.encoders = nn.ModuleDict(
-            {name: encoder_of(name, form, shape.features, wide) for name, form in shape.forms.items()}
+            {name: encoder_of(name, form, shape.features, wide, shape.quiet) for name, form in shape.forms.items()}
         )
         self.nulls = nn.ParameterDict({name: nn.Parameter(torch.zeros(wide)) for name in names})
         self.heads = nn.ModuleDict({name: nn.Linear(wide, shape.classes) for name in names})

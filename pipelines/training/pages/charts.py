@@ -92,6 +92,46 @@ class Share:
     style: int
 
 
+@dataclass(frozen=True)
+class Line:
+    """One course over the rounds: its outline, and each round's place."""
+
+    name: str
+    ours: bool
+    outline: str
+    dots: Sequence[tuple[float, float]]
+    said: str
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Courses on one scale."""
+
+    lines: Sequence[Line]
+    across: Sequence[Tick]
+    up: Sequence[Tick]
+    height: int
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One figure of several classifiers: a place for each, in their order."""
+
+    name: str
+    y: float
+    places: Sequence[float]
+    said: str
+
+
+@dataclass(frozen=True)
+class Contests:
+    """Figures below each other on one scale."""
+
+    rows: Sequence[Contest]
+    across: Sequence[Tick]
+    height: int
+
+
 def histogram_of(margins: Mapping[str, Sequence[float]], band: float, height: int = 230) -> Histogram:
     """Of `margin_before` and `margin`, in bins of equal width over both."""
     both = [*margins["margin_before"], *margins["margin"], -band, band]
@@ -162,6 +202,32 @@ def shares_of(candidates: Mapping[str, Any]) -> Mapping[str, Sequence[Share]]:
         for search, row in candidates.items()
         if row["attempted"]
     }
+
+
+def rounds_of(made: Sequence[Mapping[str, Any]], height: int = 230) -> Lines:
+    """Of each round's shard, the share that fools the model it was made against, and the last one, %."""
+    kinds = {"fools the model it was made against": "attack_success", "fools the last model": "on_newest"}
+    rates = {name: [100.0 * one[kind] for one in made] for name, kind in kinds.items()}
+    most = max(1.0, *(rate for line in rates.values() for rate in line))
+    first, last = made[0]["round"], made[-1]["round"]
+    x, y = _scale(first - 0.5, last + 0.5, LEFT, WIDTH - RIGHT), _scale(0, most, height - BOTTOM, TOP)
+    lines = [
+        Line(name, not place, "M" + " L".join(f"{a},{b}" for a, b in dots), dots, f"{line[0]:.1f} to {line[-1]:.1f} %")
+        for place, (name, line) in enumerate(rates.items())
+        for dots in [[(x(one["round"]), y(rate)) for one, rate in zip(made, line, strict=True)]]
+    ]
+    whole = [tick for tick in _ticks(first, last, x) if "." not in tick.text]
+    return Lines(lines, whole, _ticks(0, most, y), height)
+
+
+def contests_of(figures: Mapping[str, Sequence[float]]) -> Contests:
+    """Figure -> its value of every classifier, %; they share a scale from 0 to 100."""
+    x = _scale(0, 100, RIGHT, WIDTH - RIGHT)
+    rows = [
+        Contest(name, _y(place), [x(value) for value in values], " · ".join(f"{value:.1f}" for value in values))
+        for place, (name, values) in enumerate(figures.items())
+    ]
+    return Contests(rows, _ticks(0, 100, x), _y(len(rows)) + BOTTOM - ROW // 2)
 
 
 def _binned(values: Sequence[float], low: float, high: float) -> list[int]:
