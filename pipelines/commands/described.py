@@ -118,6 +118,15 @@ COMMANDS: Mapping[str, Command] = {
         *("--run", "--runner", "--json"),
         more=_RESUMES,
     ),
+    "synthesise": _on_recipe(
+        "pairs made up: both parts from one latent, one from the other, or transformed together",
+        [
+            "hardshard synthesise spoken_mnist",
+            "hardshard synthesise spoken_mnist --synthesis.ways.paired_latent 10000",
+        ],
+        *("--run", "--runner", "--json"),
+        more=_RESUMES,
+    ),
     "plan": _on_recipe(
         "what a run would do and why, what is done already, time and disk; does nothing",
         [
@@ -161,7 +170,7 @@ COMMANDS: Mapping[str, Command] = {
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "begin": ("init", "doctor"),
-    "make hard samples": ("build", "run", "uplift", "adapt", "plan", "recipes"),
+    "make hard samples": ("build", "run", "uplift", "adapt", "synthesise", "plan", "recipes"),
     "look at a model": ("audit",),
     "look at shards": ("inspect", "verify", "repair"),
     "schedules": ("server", "deploy", "worker"),

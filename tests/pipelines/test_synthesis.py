@@ -1,0 +1,239 @@
+"""Synthesis of pairs: coloured pictures and rows of features, three uneven classes, by options alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.errors import WrongUse
+from data.files import sha256_of
+from data.manifest import read_manifest
+from data.pairing import open_pairs
+from data.reading import read_samples
+from data.runs import Run, open_run
+from data.store import Store
+from data.verify import verify
+from pipelines.recipes import Recipe, overridden, preset
+from pipelines.synthesise import synthesise
+from pipelines.training import sets, stages
+from pipelines.training.events import stages as events
+from pipelines.training.synthesis import fitting, pages
+from pipelines.training.synthesis import stages as synthesis
+from pipelines.training.synthesis.options import SynthesisOptions
+
+CLASSES = {"ant": 30, "bee": 22, "cow": 14}
+TINY = {
+    "source.first.name": "image_folder",
+    "source.second.name": "image_folder",
+    "source.second.modality": "features",
+    "source.validation_share": "0.2",
+    "source.test_share": "0.2",
+    "events.features": "4",
+    "events.hidden": "8",
+    "events.warm": "60",
+    "events.shift.image": "0",
+    "events.shift.features": "0",
+    "synthesis.ways.paired_latent": "24",
+    "synthesis.ways.cross_modal_image": "16",
+    "synthesis.ways.cross_modal_features": "16",
+    "synthesis.ways.synchronised": "12",
+    "synthesis.agreed": "0",
+    "synthesis.apart": "0",
+    "synthesis.shards": "2",
+    "synthesis.measured": "30",
+    "synthesis.gan.steps": "6",
+    "synthesis.gan.features": "4",
+    "synthesis.gan.discriminator_features": "8",
+    "synthesis.gan.latent": "4",
+    "synthesis.gan.batch_size": "8",
+}
+
+
+@pytest.fixture(autouse=True)
+def without_processes(monkeypatch):
+    """Stages do their work here: what is tested is what they leave behind."""
+    for module in (stages, sets, events, synthesis):
+        monkeypatch.setattr(module, "in_worker", lambda work, *args, **more: (work(*args, **more), 0.0))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[str, str]:
+    """Pictures 10 x 6 in red, green or blue, and rows of 4 frames whose first feature is the class."""
+    place, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    for label, (name, count) in enumerate(CLASSES.items()):
+        for folder in ("pictures", "rows"):
+            (place / folder / name).mkdir(parents=True)
+        for number in range(count):
+            picture = rng.integers(0, 90, (10, 6, 3), dtype=np.uint8)
+            picture[..., label] += 120
+            Image.fromarray(picture).save(place / "pictures" / name / f"{number}.png")
+            row = rng.normal(size=(4, 5)).astype(np.float32)
+            row[:, 0] += 3 * label
+            np.save(place / "rows" / name / f"{number}.npy", row)
+    return {"source.first.path": str(place / "pictures"), "source.second.path": str(place / "rows")}
+
+
+@pytest.fixture
+def recipe(folders) -> Recipe:
+    return changed(preset("spoken_mnist"), {**TINY, **folders})
+
+
+def changed(recipe: Recipe, options: dict[str, str]) -> Recipe:
+    return overridden(recipe, options)
+
+
+def gone_through(recipe: Recipe, folder: Path) -> Run:
+    run = open_run(folder, recipe.called)
+    stages.source(recipe, run)
+    for name in recipe.events.modalities:
+        for fold in range(recipe.judges.folds):
+            events.judge(recipe, run, name, fold)
+        synthesis.examiner(recipe, run, name)
+    for name in synthesis.encoders(recipe):
+        synthesis.encoder(recipe, run, name)
+    for way in recipe.synthesis.generated:
+        synthesis.gan(recipe, run, way)
+    for way in recipe.synthesis.asked:
+        synthesis.draft(recipe, run, way)
+    for place in range(recipe.synthesis.shards):
+        synthesis.shard(recipe, run, place)
+    synthesis.index(recipe, run)
+    return run
+
+
+def samples_of(run: Run) -> list:
+    return read_samples(Store(str(run.path("synthesis"))))
+
+
+def bytes_of(run: Run) -> dict[str, str]:
+    made = [*run.folder.glob("synthesis-*.safetensors"), *run.path("synthesis").rglob("*")]
+    return {str(path.relative_to(run.folder)): sha256_of(path) for path in made if path.is_file()}
+
+
+def test_every_way_leaves_pairs_whose_given_part_is_bit_by_bit_a_training_member(recipe, tmp_path):
+    run = gone_through(recipe, tmp_path / "run")
+
+    real = open_pairs(run.path("source"))
+    known = {n: {x.numpy().tobytes() for x in s.batch("train", recipe.source).inputs[n]} for n, s in real.sides.items()}
+    found = samples_of(run)
+    assert {sample.search for sample in found} == set(recipe.synthesis.asked)
+    for sample in found:
+        fresh = {n for n, v in sample.inputs.items() if (v.float() / (255 if n == "image" else 1)).numpy().tobytes()
+                 not in known[n]}
+        if sample.search.startswith("cross_modal_"):
+            assert fresh == {sample.search.removeprefix("cross_modal_")} == {n for n, far in sample.moved.items() if far}
+        elif sample.search == "paired_latent":
+            assert fresh == set(real.sides)
+    assert not verify(Store(str(run.path("synthesis"))))
+
+
+def test_parents_are_the_members_that_a_pair_holds_and_no_test_member_is_ever_one(recipe, tmp_path):
+    run = gone_through(recipe, tmp_path / "run")
+
+    pairs = open_pairs(run.path("source"))
+    train = {name: set(side.batch("train", recipe.source).keys) for name, side in pairs.sides.items()}
+    rows = [row for path in sorted(run.path("synthesis").glob("*.parquet")) for row in read_manifest(path.read_bytes())]
+    told = {row.search: row for row in rows}
+    assert not told["paired_latent"].parents
+    assert set(told["cross_modal_image"].parents) <= train["features"]
+    assert set(told["cross_modal_features"].parents) <= train["image"]
+    assert len(told["synchronised"].parents) == 2
+    assert {"sync_time", "sync_gain", "sync_flip"} <= set(told["synchronised"].scores)
+    for row in rows:
+        assert set(row.parents) <= train["image"] | train["features"]
+
+
+def test_the_same_recipe_makes_the_same_bytes_and_a_gan_stopped_half_way_goes_on_to_the_bit(
+    recipe, tmp_path, monkeypatch
+):
+    whole = gone_through(recipe, tmp_path / "whole")
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 2)
+    advance, done = fitting.paired_gan.advance, []
+
+    def until_the_fifth_step(*given):
+        if len(done) == 5:
+            done.append("stopped")
+            raise KeyboardInterrupt
+        done.append("step")
+        return advance(*given)
+
+    monkeypatch.setattr(fitting.paired_gan, "advance", until_the_fifth_step)
+    with pytest.raises(KeyboardInterrupt):
+        gone_through(recipe, tmp_path / "broken")
+    again = gone_through(recipe, tmp_path / "broken")
+
+    assert bytes_of(again) == bytes_of(whole)
+    assert done.count("step") == 3 * 6 + 1  # of the first GAN, one step after the checkpoint was done twice
+
+
+def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, tmp_path):
+    strict = changed(recipe, {"synthesis.agreed": "1", "synthesis.ways.synchronised": "0"})
+    copies = changed(recipe, {"synthesis.apart": "1000"})
+
+    denied = gone_through(strict, tmp_path / "denied").record("synthesis").facts["candidates"]
+    copied = gone_through(copies, tmp_path / "copied").record("synthesis").facts["candidates"]
+
+    assert all(row["kept"] == 0 and set(row["refused"]) <= {"judged_image", "judged_features"} for row in denied.values())
+    assert copied["cross_modal_image"]["refused"] == {"copied_image": 16}
+    assert copied["synchronised"]["kept"] == 12  # transformed real events are no copies of themselves
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"synthesis.ways.cross_modal_audio": "5"}, "cross_modal_audio"),
+        ({f"synthesis.ways.{way}": "0" for way in preset("spoken_mnist").synthesis.ways}, "makes no pairs"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_before_any_work(recipe, tmp_path, options, said):
+    wrong = changed(recipe, options)
+
+    with pytest.raises(WrongUse, match=said):
+        synthesise(wrong, tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}])
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(ValueError, match=r"synthesis\."):
+        SynthesisOptions(**options)
+
+
+def test_the_report_names_every_way_and_its_control(recipe, tmp_path, capsys):
+    run = gone_through(recipe, tmp_path / "run")
+    for way in recipe.synthesis.asked:
+        synthesis.figures(recipe, run, way)
+
+    pages.show_report(pages.write(recipe, run))
+
+    found = pages.figures_of(recipe, run)["ways"]
+    assert all({"real", "kept"} <= set(found[way]) for way in recipe.synthesis.asked)
+    assert all({"unfiltered", "control", "trained", "diversity"} <= set(found[way]) for way in recipe.synthesis.generated)
+    assert "control" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_pairs_of_one_latent_agree_and_those_drawn_apart_do_not(recipe, tmp_path):
+    """Colours and offsets are easily made: if the examiners do not name them alike, nothing works."""
+    torch.set_num_threads(1)
+    longer = changed(
+        recipe,
+        {
+            "synthesis.gan.steps": "200",
+            "synthesis.gan.features": "8",
+            "synthesis.gan.discriminator_features": "32",
+            "synthesis.ways.paired_latent": "60",
+            "synthesis.measured": "120",
+            "events.warm": "150",
+        },
+    )
+    run = gone_through(longer, tmp_path / "run")
+
+    paired = synthesis.figures(longer, run, "paired_latent").facts
+    crossed = synthesis.figures(longer, run, "cross_modal_image").facts
+
+    assert paired["unfiltered"]["right"] > 0.8 > 0.6 > paired["control"]["right"]
+    assert crossed["unfiltered"]["right_image"] > 0.8 > 0.6 > crossed["control"]["right_image"]
