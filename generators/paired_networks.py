@@ -7,6 +7,7 @@ frames there are; what goes in and out are the modalities' own x.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -103,9 +104,7 @@ class PixelHead(nn.Module):
         self.ground_shape = (2 * features, height // times, width // times)
         self.ground = nn.Linear(wide, prod(self.ground_shape))
         self.fine = nn.Conv2d(2 * features, 2 * features, 3, padding=1)
-        self.out = nn.Sequential(
-            nn.Conv2d(2 * features, channels * times**2, 3, padding=1), nn.PixelShuffle(times)
-        )
+        self.out = nn.Sequential(nn.Conv2d(2 * features, channels * times**2, 3, padding=1), nn.PixelShuffle(times))
 
     def forward(self, told: Tensor) -> Tensor:
         """Float (N, W) -> float (N, C, H, W) in [-1, 1]."""
@@ -154,7 +153,7 @@ class PairGenerator(nn.Module):
         layers = [nn.Linear(shape.latent + wide, wide), nn.LeakyReLU(0.2), nn.Linear(wide, wide), nn.LeakyReLU(0.2)]
         self.trunk = nn.Sequential(*layers)
         self.heads = nn.ModuleDict(
-            {name: _HEADS[name](form, shape.features, wide) for name, form in shape.forms.items()}
+            {name: _HEADS[name](form, shape.features, wide + shape.latent) for name, form in shape.forms.items()}
         )
         self.codecs = nn.ModuleDict({name: _CODECS[name](form) for name, form in shape.forms.items()})
 
@@ -164,28 +163,29 @@ class PairGenerator(nn.Module):
 
     def codes(self, z: Tensor, condition: Tensor) -> dict[str, Tensor]:
         """Float (N, Z) and float (N, C) -> modality -> code (N, ...)."""
-        told = self.trunk(torch.cat([z, self.condition(condition)], 1))
+        # The latent also goes past the trunk, or pictures of one class hardly differ for a long time.
+        told = torch.cat([self.trunk(torch.cat([z, self.condition(condition)], 1)), z], 1)
         return {name: head(told) for name, head in self.heads.items()}
 
     def fit(self, x: Inputs) -> None:
         """Take each modality's scale from real events, modality -> x (N, ...)."""
         for name, codec in self.codecs.items():
-            codec.fit(x[name])
+            cast(Pixels | Frames, codec).fit(x[name])
 
     def inward(self, x: Inputs) -> dict[str, Tensor]:
         """Modality -> x (N, ...) -> modality -> code (N, ...)."""
-        return {name: codec.inward(x[name]) for name, codec in self.codecs.items()}
+        return {name: cast(Pixels | Frames, codec).inward(x[name]) for name, codec in self.codecs.items()}
 
     def outward(self, codes: Inputs) -> dict[str, Tensor]:
         """Modality -> code (N, ...) -> modality -> x (N, ...)."""
-        return {name: codec.outward(codes[name]) for name, codec in self.codecs.items()}
+        return {name: cast(Pixels | Frames, codec).outward(codes[name]) for name, codec in self.codecs.items()}
 
 
 class PairDiscriminator(nn.Module):
     """Codes of all modalities together, and conditions, float (N, C) -> realism, float (N,).
 
-    Fully connected, as the discriminator of one modality: see `Discriminator`. The condition enters by projection: Miyato
-    and Koyama 2018, arXiv:1802.05637.
+    Fully connected, as the discriminator of one modality: see `Discriminator`. The condition enters by projection:
+    Miyato and Koyama 2018, arXiv:1802.05637.
     """
 
     def __init__(self, shape: PairShape) -> None:

@@ -11,16 +11,18 @@ Columns = Literal["space", "time"]
 class PairGanOptions:
     """How a GAN of several modalities is built and trained."""
 
-    steps: int = 2000
+    steps: int = 1000
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Falls linearly to a tenth."""
     penalty: float = 1.0
     """Weight of R1 and of R2 (gamma)."""
     averaging: float = 0.995
     """Decay of the averaged generator weights."""
-    mismatched: float = 0.5
+    mismatched: float = 1.0
     """Weight, in the discriminator's loss, of real events whose parts are of different classes; 0 for none."""
+    spread: float = 1.0
+    """Weight, in the generator's loss, of how far distances within a class fall short of those of real events."""
     blur: float = 0.0
     """Standard deviation of noise on the condition."""
     shift: int = 1
@@ -29,16 +31,16 @@ class PairGanOptions:
     """Frames by which the features that it sees are moved at most."""
     latent: int = 64
     """Z."""
-    features: int = 16
-    """Channels of the generator's last layer."""
-    discriminator_features: int = 384
+    features: int = 8
+    """Channels of the generator's last layer; its trunk is eight times as wide."""
+    discriminator_features: int = 256
     """Width of the discriminator."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "latent", "features", "discriminator_features"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"gan.{name} must be >= 1, got {getattr(self, name)}")
-        for name in ("mismatched", "blur", "shift", "delay"):
+        for name in ("mismatched", "spread", "blur", "shift", "delay"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"gan.{name} must be >= 0 and finite, got {getattr(self, name)}")
         if not 0 <= self.averaging < 1:
@@ -70,4 +72,6 @@ class SyncOptions:
         if self.columns not in get_args(Columns):
             raise ValueError(f"sync.columns must be space or time, got {self.columns}")
         if self.flip and self.columns == "time":
-            raise ValueError(f"sync.flip turns images left to right, which in columns of time is backwards: {self.flip}")
+            raise ValueError(
+                f"sync.flip turns images left to right, which in columns of time is backwards: {self.flip}"
+            )

@@ -1,7 +1,7 @@
 """Events that nobody recorded: both parts from one latent, one part from the other, or both transformed by one draw.
 
-Proposes them, and hears the judges of every modality about them. Which part is new is known by its start: that of a part
-made from nothing is black, silent or padding; that of a part made for a real one is what had been its partner.
+Proposes them, and hears the judges of every modality about them. Which part is new is known by its start: that of a
+part made from nothing is black, silent or padding; that of a part made for a real one is what had been its partner.
 """
 
 from collections.abc import Mapping, Sequence

@@ -80,6 +80,9 @@ def _adapt(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
 
 
 def _synthesise(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.training.synthesis.stages import must_be_possible
+
+    must_be_possible(recipe)  # before Prefect's server starts
     from pipelines.synthesise import synthesise
     from pipelines.training.synthesis.pages import show_report
 

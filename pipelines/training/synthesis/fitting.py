@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from math import sqrt
 from pathlib import Path
 from typing import cast
 
@@ -62,8 +63,8 @@ def fit_alone(recipe: Recipe, run: Path, name: str, batch: Batch, seed: int) -> 
 @torch.no_grad()
 def right_of(model: Fusion, name: str, batch: Batch) -> float:
     """Share of samples whose label the classifier of that modality names."""
-    right = model({name: batch.inputs[name]}).argmax(1) == batch.labels
-    return right.float().mean().item()
+    right: Tensor = model({name: batch.inputs[name]}).argmax(1) == batch.labels
+    return float(right.float().mean())
 
 
 def fit_gan(recipe: Recipe, run: Path, way: str) -> dict[str, object]:
@@ -95,7 +96,7 @@ def _events_of(recipe: Recipe, run: Path, way: str) -> tuple[Events, PairShape]:
 
 
 def conditions_of(recipe: Recipe, run: Path, way: str, batch: Batch) -> Tensor:
-    """What tells the generator of a way which event is wanted, float (N, C): the class, or the given part's encoding."""
+    """What tells the generator of a way which event to make, float (N, C): its class, or its other part encoded."""
     given = given_by_way(way, recipe.events.modalities)
     if not given:
         return F.one_hot(batch.labels, len(pairs_of(run).summary.class_names)).float()
@@ -105,8 +106,8 @@ def conditions_of(recipe: Recipe, run: Path, way: str, batch: Batch) -> Tensor:
 @torch.no_grad()
 def encoded(model: Fusion, name: str, x: Tensor) -> Tensor:
     """What an encoder makes of x (N, ...), float (N, C), each row of length sqrt(C)."""
-    found = F.normalize(model.encoders[name](x))
-    return found * found.shape[1] ** 0.5
+    found: Tensor = F.normalize(model.encoders[name](x))
+    return found * sqrt(found.shape[1])
 
 
 def _digest(known: Events) -> str:

@@ -116,7 +116,7 @@ def _examiner(run: Path, name: str) -> Fusion:
 def diversity(batch: Batch, name: str) -> float:
     """Mean distance between samples of one class, of at most `AT_MOST` of each, averaged over the classes."""
     x = batch.inputs[name].flatten(1)
-    found = [x[batch.labels == label][:AT_MOST] for label in batch.labels.unique()]
+    found = [x[batch.labels == label][:AT_MOST] for label in sorted(set(batch.labels.tolist()))]
     means = [torch.pdist(some).mean() for some in found if len(some) > 1]
     return float(torch.stack(means).mean()) if means else 0.0
 

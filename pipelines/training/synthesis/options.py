@@ -29,7 +29,7 @@ class SynthesisOptions:
         for way, count in self.ways.items():
             if way not in (PAIRED, SYNCHRONISED) and not way.removeprefix(CROSS) != way:
                 raise ValueError(
-                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality> and {SYNCHRONISED}, each with a number, got {way}"
+                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality> and {SYNCHRONISED}, with a number, got {way}"
                 )
             if not count >= 0:
                 raise ValueError(f"synthesis.ways.{way} must be >= 0, got {count}")

@@ -47,9 +47,7 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
         "candidates": made["candidates"],
         "samples": made["samples"],
         "examiners": {name: run.record(examiner_stage(name)).facts["right_on_unseen"] for name in names},
-        "encoders": {
-            name: run.record(encoder_stage(name)).facts["right_on_validation"] for name in encoders(recipe)
-        },
+        "encoders": {name: run.record(encoder_stage(name)).facts["right_on_validation"] for name in encoders(recipe)},
         "ways": {
             way: {"made": list(made_by_way(way, names)), **run.record(f"{SET}-figures-{way}").facts}
             for way in recipe.synthesis.asked

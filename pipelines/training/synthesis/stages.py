@@ -44,7 +44,9 @@ def must_be_possible(recipe: Recipe) -> None:
         raise WrongUse(f"recipe {recipe.called} makes no pairs: synthesis takes a source of pairs and synthesis.ways")
     known = {PAIRED, SYNCHRONISED, *(f"cross_modal_{name}" for name in names)}
     if unknown := sorted({*ways} - known):
-        raise WrongUse(f"synthesis.ways has {', '.join(unknown)}, and of these pairs there are {', '.join(sorted(known))}")
+        raise WrongUse(
+            f"synthesis.ways has {', '.join(unknown)}, and of these pairs there are {', '.join(sorted(known))}"
+        )
     made = [name for name in names if name not in MADE_OF and {PAIRED, f"cross_modal_{name}"} & {*ways}]
     if made:
         raise WrongUse(f"no generator of {', '.join(made)}: there is one of {', '.join(MADE_OF)}")
