@@ -21,7 +21,7 @@ class PairGanOptions:
     """Decay of the averaged generator weights."""
     mismatched: float = 1.0
     """Weight, in the discriminator's loss, of real events whose parts are of different classes; 0 for none."""
-    spread: float = 1.0
+    spread: float = 0.2
     """Weight, in the generator's loss, of how far distances within a class fall short of those of real events."""
     blur: float = 0.0
     """Standard deviation of noise on the condition."""

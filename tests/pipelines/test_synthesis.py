@@ -238,10 +238,12 @@ def test_pairs_of_one_latent_agree_and_those_drawn_apart_do_not(recipe, tmp_path
     longer = changed(
         recipe,
         {
-            "synthesis.gan.steps": "200",
+            "synthesis.gan.steps": "400",
             "synthesis.gan.features": "8",
-            "synthesis.gan.discriminator_features": "32",
+            "synthesis.gan.discriminator_features": "64",
+            "synthesis.gan.batch_size": "16",
             "synthesis.ways.paired_latent": "60",
+            "synthesis.ways.cross_modal_features": "0",
             "synthesis.measured": "120",
             "events.warm": "150",
         },
