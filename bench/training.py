@@ -35,7 +35,8 @@ from data.sources import SourceOptions, source_of
 from data.taken import open_taken
 from generators.balls import Ball
 from pipelines.training.evaluation.suite import autoattack, begin, finish
-from pipelines.training.fitting.fit import FitOptions, Fitted, fit
+from pipelines.training.fitting.fit import Beside, Fitted, fit
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.fitting.watch import WatchOptions, look
 from pipelines.training.models.classifier import Classifier, ClassifierShape
 
@@ -198,7 +199,7 @@ def trained(options: FitOptions, parts: dict[str, Batch], seed: int) -> Fitted:
     pool = Pool.of_real(train, classes)
     batches = MixedBatches(pool, pool, 0.0, options.batch_size, seed)
     shape = ClassifierShape(*train.inputs["image"].shape[1:], classes)
-    return fit(batches.batch, shape, options, seed, "bench", parts["validation"])
+    return fit(batches.batch, shape, options, seed, "bench", Beside(parts["validation"]))
 
 
 @contextmanager

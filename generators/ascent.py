@@ -36,6 +36,7 @@ class _Climb:
     halved_at_look: Tensor
 
     def keep(self, chosen: Tensor) -> None:
+        """Drop the other rows; `chosen` is int64 or bool (N,)."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name)[chosen])
 
@@ -57,7 +58,8 @@ def auto_pgd(model: Model, x: Tensor, aim: Aim, ball: Ball, rng: torch.Generator
 
 def _climb(model: Model, ball: Ball, rng: torch.Generator, loss: RowLoss, x: Tensor, aim: Aim) -> Tensor:
     out, broken = x.clone(), x.new_full((len(x),), float("-inf"))
-    climb = _begin(model, x, aim, ball, rng, loss, out, broken)
+    climb, logits = _begin(model, x, _first_point(x, ball, rng), aim, loss, ball.epsilon)
+    _keep_broken(climb, aim.errs(logits), out, broken)
     looks = _looks(ball.steps)
     for step in range(ball.steps):
         if ball.stop_early and (done := broken[climb.rows] > float("-inf")).any():
@@ -76,24 +78,26 @@ def _climb(model: Model, ball: Ball, rng: torch.Generator, loss: RowLoss, x: Ten
     return out
 
 
-def _begin(
-    model: Model, x: Tensor, aim: Aim, ball: Ball, rng: torch.Generator, loss: RowLoss, out: Tensor, broken: Tensor
-) -> _Climb:
+def _first_point(x: Tensor, ball: Ball, rng: torch.Generator) -> Tensor:
+    """On the surface of the ball, but for what [0, 1] cuts off."""
     noise = torch.rand(x.shape, generator=rng, dtype=x.dtype, device=rng.device) * 2 - 1
     if ball.norm == "l2":
         noise = torch.randn(x.shape, generator=rng, dtype=x.dtype, device=rng.device)
     noise = noise.to(x.device)
     noise = noise / columns(lengths(noise, ball.norm).clamp_min(1e-12), x)
-    start = (x + ball.epsilon * noise).clamp(0, 1)
+    return (x + ball.epsilon * noise).clamp(0, 1)
+
+
+def _begin(model: Model, x: Tensor, start: Tensor, aim: Aim, loss: RowLoss, epsilon: float) -> tuple[_Climb, Tensor]:
+    """The climb before its first step, and the logits there."""
     logits, value, gradient = climbed(model, start, aim, loss)
     rows = torch.arange(len(x), device=x.device)
     climb = _Climb(
         rows, x, start, start, gradient, value, start, value, gradient,
-        step_size=columns(torch.full_like(value, 2 * ball.epsilon), x),
+        step_size=columns(torch.full_like(value, 2 * epsilon), x),
         rises=torch.zeros_like(rows), loss_at_look=value, halved_at_look=torch.ones_like(rows).bool(),
     )  # fmt: skip
-    _keep_broken(climb, aim.errs(logits), out, broken)
-    return climb
+    return climb, logits
 
 
 def _move(climb: _Climb, ball: Ball, momentum: float) -> None:

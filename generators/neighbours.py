@@ -36,6 +36,7 @@ def soft_neighbours(stored: Tensor, labels: Tensor, classes: int) -> Model:
     of_class = [points[labels == k] for k in range(classes)]
 
     def model(x: Tensor) -> Tensor:
+        """Logits, float (N, K), of float (N, ...)."""
         flat = x.flatten(1)
         return torch.stack([_logit(flat, known, temperature) for known in of_class], 1)
 

@@ -32,7 +32,7 @@ def as_images(x: Tensor) -> Tensor:
 
 
 def window_of(share: float, like: Tensor, *, odd: bool) -> Window:
-    """A window, square where it can be, that covers a share of the image; of at least 3 and odd sides for L2."""
+    """A window, square where it can be, over a share of images (N, C, H, W); of at least 3 and odd sides for L2."""
     height, width = like.shape[2:]
     side = max(1, round((share * height * width) ** 0.5))
     if odd:
@@ -43,12 +43,15 @@ def window_of(share: float, like: Tensor, *, odd: bool) -> Window:
 
 
 def striped(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
-    """Each column of x moved by epsilon, up or down: where the L-inf attack begins."""
+    """Each column of x, float (N, C, H, W), moved by epsilon, up or down: where the L-inf attack begins."""
     return (x + epsilon * _signs((*x.shape[:2], 1, x.shape[3]), x, rng)).clamp(0, 1)
 
 
 def recoloured(best: Tensor, x: Tensor, window: Window, epsilon: float, rng: torch.Generator) -> Tensor:
-    """`best` with one window a row moved to x plus or minus epsilon, one sign a channel (algorithm 2)."""
+    """`best` with one window a row moved to x plus or minus epsilon, one sign a channel (algorithm 2).
+
+    Both and the result are float (N, C, H, W).
+    """
     inside = torch.zeros_like(x[:, :1]).flatten(1).bool()
     inside = inside.scatter(1, _places(x, window, rng), value=True).view_as(x[:, :1])
     moved = (x + epsilon * _signs((*x.shape[:2], 1, 1), x, rng)).clamp(0, 1)
@@ -56,7 +59,7 @@ def recoloured(best: Tensor, x: Tensor, window: Window, epsilon: float, rng: tor
 
 
 def tiled(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
-    """X with a grid of bumps of L2 length epsilon in all: where the L2 attack begins."""
+    """X, float (N, C, H, W), with a grid of bumps of L2 length epsilon in all: where the L2 attack begins."""
     height, width = x.shape[2:]
     tile = Window(max(1, height // TILES), max(1, width // TILES))
     down, across = height // tile.height, width // tile.width
@@ -68,7 +71,10 @@ def tiled(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
 
 
 def transferred(best: Tensor, x: Tensor, window: Window, epsilon: float, rng: torch.Generator) -> Tensor:
-    """`best` with what one window changes, and what is left of epsilon, moved into another window (algorithm 3)."""
+    """`best` with what one window changes, and what is left of epsilon, moved into another window (algorithm 3).
+
+    Both and the result are float (N, C, H, W).
+    """
     n, channels = x.shape[:2]
     delta = (best - x).flatten(2)
     here, there = (_places(x, window, rng)[:, None].expand(n, channels, -1) for _ in range(2))

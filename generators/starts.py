@@ -16,8 +16,8 @@ Attempt = Callable[[Tensor, Aim], Tensor]
 def worst_of_starts(attempt: Attempt, model: Model, x: Tensor, aim: Aim, ball: Ball, loss: RowLoss) -> Tensor:
     """Attack `ball.restarts` times; a row keeps a point that breaks it, or else the one of highest loss.
 
-    With `ball.stop_early`, a broken row takes part in no further start. A single start is not looked at again, so it
-    costs no forward pass more than the attack's own.
+    From float (N, ...) to float (N, ...). With `ball.stop_early`, a broken row takes part in no further start. A single
+    start is not looked at again, so it costs no forward pass more than the attack's own.
     """
     out = attempt(x, aim)
     if ball.restarts == 1:

@@ -51,7 +51,7 @@ def more_than_a_point(count: int, total: int) -> float:
 
 @torch.no_grad()
 def outputs_are_logits(model: Model, x: Tensor) -> MaskingCheck:
-    """Probabilities instead of logits flatten the gradient and blind losses on margins."""
+    """Probabilities instead of logits flatten the gradient and blind losses on margins; asks about float (N, ...)."""
     logits = model(x)
     off = float((logits.sum(1) - 1).abs().max())
     masked = bool(((logits >= 0) & (logits <= 1)).all()) and off < torch.finfo(logits.dtype).eps ** 0.5
@@ -62,7 +62,10 @@ def outputs_are_logits(model: Model, x: Tensor) -> MaskingCheck:
 
 @torch.no_grad()
 def forward_repeats(model: Model, x: Tensor) -> MaskingCheck:
-    """A forward that draws, or lets rows of a batch influence each other, gives gradients of something else."""
+    """A forward that draws, or lets rows of a batch influence each other, gives gradients of something else.
+
+    Asks about float (N, ...).
+    """
     logits = model(x)
     again = [torch.cat([model(half) for half in torch.split(x, (len(x) + 1) // 2)]) for _ in range(REPEATS)]
     off = max(float((other - logits).abs().max()) for other in again)
@@ -80,7 +83,7 @@ def forward_repeats(model: Model, x: Tensor) -> MaskingCheck:
 
 
 def forward_computes_no_gradient(model: Model, x: Tensor) -> MaskingCheck:
-    """A forward that optimises hides from the attack what its optimisation undoes."""
+    """A forward that optimises hides from the attack what its optimisation undoes; asks about float (N, ...)."""
     spy = _Spy()
     with torch.no_grad(), spy:
         model(x[:1])

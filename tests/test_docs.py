@@ -12,8 +12,9 @@ import pytest
 from pipelines.cli import main
 from pipelines.commands.described import COMMANDS
 from pipelines.commands.parsing import overrides, parsed
-from pipelines.recipes import overridden, preset
+from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training.pages.reference import reference
+from pipelines.training.planning import plan_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,6 +57,12 @@ def files(workplace):
     return workplace
 
 
+def is_at_hand(recipe: Recipe) -> bool:
+    """Whether it asks for no file of the reader's."""
+    sides = (recipe.source, recipe.source.first, recipe.source.second, recipe.model)
+    return not any(side.path for side in sides) and "://" not in recipe.shards.url
+
+
 @pytest.mark.parametrize(("page", "command"), EVERY, ids=[f"{page}: {command[:60]}" for page, command in EVERY])
 def test_a_command_of_the_documents_is_taken_as_it_stands(page, command, files):
     words = words_of(command)
@@ -65,7 +72,9 @@ def test_a_command_of_the_documents_is_taken_as_it_stands(page, command, files):
     asked = parsed(words)
 
     if COMMANDS[asked.command].takes_recipe and "brighten" not in command:  # the search that the README has one write
-        overridden(preset(asked.words.what or "digits"), overrides(asked))
+        recipe = overridden(preset(asked.words.what or "digits"), overrides(asked))
+        if asked.command in ("run", "build") and is_at_hand(recipe):
+            assert plan_of(recipe, files / "runs/planned", asked.command, getattr(asked.words, "seeds", 1)).todo
 
 
 @pytest.mark.parametrize(("name", "examples"), [(name, command.examples) for name, command in COMMANDS.items()])

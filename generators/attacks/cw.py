@@ -30,6 +30,7 @@ class _Descent:
     last: Tensor
 
     def keep(self, chosen: Tensor) -> None:
+        """Drop the other rows; `chosen` is int64 or bool (N,)."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name)[chosen])
 

@@ -57,10 +57,12 @@ COMMANDS: Mapping[str, Command] = {
             "hardshard init photos",
             "hardshard init data.parquet --recipe mine.toml",
             "hardshard init s3://bucket/tars --json",
+            "hardshard init pictures sounds",
         ],
         ("--recipe", "--json"),
         what="data",
-        what_help="a folder, file or URL: images in a folder a class, Parquet, WebDataset tars, .npz, IDX",
+        what_help="a folder, file or URL: images in a folder a class, Parquet, WebDataset tars, .npz, IDX; for pairs "
+        "two folders, or one that holds both",
         more="It reads and writes nothing but the recipe, .toml, which any command takes in place of a preset.",
     ),
     "doctor": _on_recipe(

@@ -18,7 +18,7 @@ from generators.networks import GanShape
 from pipelines.recipes import Recipe
 from pipelines.training.devices import Team, on_devices
 from pipelines.training.fitting.calibration import calibrate
-from pipelines.training.fitting.fit import fit
+from pipelines.training.fitting.fit import Beside, fit
 from pipelines.training.fitting.judges import fit_examiner, fit_judge
 from pipelines.training.fitting.underway import Checkpoint
 from pipelines.training.materialise import balanced_labels, draft_rng
@@ -83,7 +83,7 @@ def _fit_arm(
     held_out = samples(run, "validation", recipe.source) if options.watch.every else None
     origin = {"options": asdict(options), "samples": [_digest(real), _digest(synthetic)], "seed": seed}
     checkpoint = Checkpoint(team.own((run / out).with_suffix(".checkpoint")), origin)
-    fitted = fit(batches.batch, shape, options, seed, Path(out).stem, held_out, checkpoint, team)
+    fitted = fit(batches.batch, shape, options, seed, Path(out).stem, Beside(held_out, checkpoint, team))
     if team.rank == 0:
         save_classifier(run / out, fitted.model)
     checkpoint.path.unlink(missing_ok=True)

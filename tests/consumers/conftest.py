@@ -23,7 +23,7 @@ from data.store import Store
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENTS = ROOT / ".venv-consumers"
 STUB = Path(__file__).parent / "stub"
-NEED_TORCHVISION = ("read_with_timm.py", "train_with_open_clip.py")
+NEED_TORCHVISION = ("read_with_timm.py", "train_with_timm.py", "train_with_open_clip.py")
 COLOURS = ["red", "green", "blue", "yellow", "cyan", "magenta", "white", "grey", "brown", "orange"]
 """Class names of the pairs, and what their pictures show a square of."""
 FORMS = {
@@ -99,6 +99,18 @@ def square(draw: np.random.Generator, colour: str) -> torch.Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1) / 255
 
 
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 real pictures a class of the pairs, a folder a class."""
+    folder, draw = tmp_path_factory.mktemp("photos"), np.random.default_rng(7)
+    for colour in COLOURS:
+        (folder / colour).mkdir()
+        for number in range(20):
+            pixels = (square(draw, colour).permute(1, 2, 0) * 255).byte().numpy()
+            Image.fromarray(pixels).save(folder / colour / f"{number}.png")
+    return folder
+
+
 @pytest.fixture(params=["images", "pairs"])
 def folder(request: pytest.FixtureRequest) -> Path:
     """Either set."""
@@ -121,11 +133,11 @@ def environment() -> Callable[[str], Path]:
 def run(environment: Callable[[str], Path], tmp_path: Path) -> Callable[..., dict[str, object]]:
     """Runs an example over a set in an environment and gives what it reported; the set must stay as it is."""
 
-    def example_report(example: str, folder: Path, name: str = "current") -> dict[str, object]:
+    def example_report(example: str, folder: Path, name: str = "current", *more: str) -> dict[str, object]:
         before, stub = digests(folder), str(STUB) if example in NEED_TORCHVISION else ""
         command = ["bash"] if example.endswith(".sh") else [str(environment(name))]
         done = subprocess.run(
-            [*command, ROOT / "examples" / example, folder],
+            [*command, ROOT / "examples" / example, folder, *more],
             cwd=tmp_path,
             env={
                 **os.environ,

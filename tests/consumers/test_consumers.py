@@ -137,6 +137,20 @@ def test_timm_reads_every_sample(folder, run, expected):
     assert found["checksum"] == expected(folder, "RGB", keyed=False)
 
 
+def test_a_network_of_timm_trains_on_it(folder, run):
+    found = run("train_with_timm.py", folder)
+
+    assert found["batch"][:2] == [50, 3]
+    assert found["loss"][-1] < found["loss"][0]
+
+
+def test_hugging_face_mixes_it_with_real_pictures_at_a_stated_share_and_trains(pairs, photos, run):
+    found = run("train_with_datasets.py", pairs, "current", str(photos))
+
+    assert found["share_hard"] == pytest.approx(0.7, abs=0.03)
+    assert found["loss"] == sorted(found["loss"], reverse=True)
+
+
 def test_open_clip_trains_for_an_epoch_and_its_loss_falls(pairs, run):
     found = run("train_with_open_clip.py", pairs, "webdataset-0.2.86")
 

@@ -17,7 +17,7 @@ from generators.networks import GanShape
 from pipelines.recipes import DEFAULT
 from pipelines.training import work
 from pipelines.training.devices import ALONE, Team, on_devices
-from pipelines.training.fitting.fit import fit
+from pipelines.training.fitting.fit import Beside, fit
 from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.fitting.underway import Checkpoint
 from pipelines.training.models.classifier import ClassifierShape, load_classifier
@@ -48,7 +48,7 @@ def trained(team: Team, folder: Path | None = None, fails_at: int = -1) -> Found
         return batch(step)
 
     checkpoint = Checkpoint(team.own(folder / "state.checkpoint"), {}) if folder else None
-    found = fit(batches, SHAPE, OPTIONS, 0, "test", checkpoint=checkpoint, team=team)
+    found = fit(batches, SHAPE, OPTIONS, 0, "test", Beside(None, checkpoint, team))
     return {name: value.flatten().tolist() for name, value in found.model.state_dict().items()}, found.facts
 
 

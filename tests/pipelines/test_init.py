@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from data.errors import WrongUse
 from data.guessing import guess
+from data.sources import source_of
 from pipelines.cli import main
 from pipelines.recipes import FromPreset, overridden, preset
 
@@ -98,3 +99,70 @@ def test_a_flow_takes_a_recipe_file_by_its_path(workplace):
     found = TypeAdapter(FromPreset).validate_python({"name": name, "search": {"steps": 9}})
 
     assert (found.seed, found.search.steps, found.called) == (4, 9, "own")
+
+
+@pytest.fixture
+def captioned(workplace):
+    """Colour pictures of two classes, one thin, and captions of the same names in a folder beside them."""
+    for kind, count in {"red": 9, "blue": 3}.items():
+        for side in ("pictures", "captions"):
+            (workplace / side / kind).mkdir(parents=True)
+        for number in range(count):
+            Image.new("RGB", (64, 64), (9 * number, 0, 0)).save(workplace / f"pictures/{kind}/{number}.png")
+            (workplace / f"captions/{kind}/{number}.txt").write_text(f"a {kind} thing, number {number}")
+    return workplace
+
+
+def test_two_folders_become_pairs_joined_by_the_names_they_share(captioned, capsys):
+    assert main(["init", "pictures", "captions"]) == 0
+
+    source = preset("pictures.toml").source
+    said = capsys.readouterr().out
+    assert (source.name, source.join, source.size, source.channels) == ("paired", "id", 64, 3)
+    assert (source.second.modality, source.second.length) == ("text", len("a blue thing, number 0"))
+    assert preset("pictures.toml").events.epsilon == {"image": 0.0314, "text": 2}
+    assert "12 of 12 have a partner of the same name" in said
+    assert main(["plan", "pictures.toml"]) == 0
+    pairs = source_of(source).sides.values()
+    assert [len(list(side.samples)) for side in pairs] == [12, 12]
+
+
+def test_two_folders_without_a_name_in_common_are_joined_by_class(captioned):
+    for caption in sorted((captioned / "captions").rglob("*.txt")):
+        caption.rename(caption.with_name(f"caption-{caption.name}"))
+
+    assert main(["init", "pictures", "captions"]) == 0
+
+    assert preset("pictures.toml").source.join == "class"
+
+
+def test_one_folder_that_holds_both_is_pairs_of_itself(captioned):
+    for caption in (captioned / "captions").rglob("*.txt"):
+        caption.rename(captioned / "pictures" / caption.relative_to(captioned / "captions"))
+
+    assert main(["init", "pictures"]) == 0
+
+    source = preset("pictures.toml").source
+    assert source.first.path == source.second.path == str(captioned / "pictures")
+    assert source.join == "id"
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (["captions"], "captions holds text alone, and a run takes pictures, or pairs"),
+        (["captions", "captions"], "both sides of the pair would be text"),
+        (["pictures", "nothing"], "holds no file of a picture, sound, features or text"),
+        (["pictures", "others"], "share 0 names and 0 classes"),
+        (["pictures", "captions", "captions"], "takes a folder, file or URL of samples, or two for pairs, got 3"),
+    ],
+)
+def test_what_is_no_pair_is_refused_with_what_would_be_one(places, message, captioned, capsys):
+    (captioned / "nothing").mkdir()
+    (captioned / "others" / "green").mkdir(parents=True)
+    (captioned / "others" / "green" / "x.txt").write_text("a green thing")
+
+    assert main(["init", *places]) == 2
+
+    assert message in capsys.readouterr().err
+    assert not list(captioned.glob("*.toml"))

@@ -12,8 +12,9 @@ from data.errors import Damaged
 from data.loader import Pool
 from data.records import Batch
 from generators.balls import Ball
-from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.fit import Beside, fit
 from pipelines.training.fitting.judges import blended
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.fitting.underway import Checkpoint
 from pipelines.training.fitting.watch import WatchOptions
 from pipelines.training.models import checkpoints
@@ -49,7 +50,7 @@ def train(options: FitOptions, folder: Path, out: str, killed_at: int = -1) -> d
         return batches(step)
 
     checkpoint = Checkpoint(folder / "training.checkpoint", {"seed": 0})
-    fitted = fit(until, SHAPE, options, 0, "test", held_out(pool), checkpoint)
+    fitted = fit(until, SHAPE, options, 0, "test", Beside(held_out(pool), checkpoint))
     save_classifier(folder / out, fitted.model)
     return fitted.facts
 
@@ -77,7 +78,7 @@ def test_a_checkpoint_of_another_origin_is_passed_over(tmp_path):
         seen.append(step)
         return blended(noise(), 8, 0)(step)
 
-    fit(noted, SHAPE, replace(options, steps=2), 0, "test", None, other)
+    fit(noted, SHAPE, replace(options, steps=2), 0, "test", Beside(None, other))
 
     assert seen == [0, 1]
 

@@ -6,8 +6,9 @@ import torch
 from data.loader import Pool
 from data.records import Batch
 from generators.balls import Ball
-from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.fit import Beside, fit
 from pipelines.training.fitting.judges import JudgeOptions, blended, fit_judge
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.fitting.watch import WatchOptions, look
 from pipelines.training.models.classifier import ClassifierShape
 from pipelines.training.processes import in_worker, workers
@@ -106,7 +107,7 @@ def test_a_watched_training_keeps_the_weights_of_its_best_look_and_says_which(mo
     monkeypatch.setattr("pipelines.training.fitting.fit.look", planted)
     options = replace(OPTIONS, watch=WatchOptions(every=20))
 
-    fitted = fit(blended(pool, 16, 0), SHAPE, options, 0, "test", as_batch(pool))
+    fitted = fit(blended(pool, 16, 0), SHAPE, options, 0, "test", Beside(as_batch(pool)))
 
     assert torch.equal(fitted.model.head.weight, seen[1])
     assert fitted.facts["kept_step"] == 40
@@ -116,7 +117,7 @@ def test_a_watched_training_keeps_the_weights_of_its_best_look_and_says_which(mo
 def test_without_a_watch_the_last_weights_are_kept_and_held_out_samples_change_nothing():
     pool = halves()
 
-    one, two = (fit(blended(pool, 16, 0), SHAPE, OPTIONS, 0, "test", held) for held in (None, as_batch(pool)))
+    one, two = (fit(blended(pool, 16, 0), SHAPE, OPTIONS, 0, "test", Beside(held)) for held in (None, as_batch(pool)))
 
     assert one.facts == two.facts
     assert one.facts["kept_step"] == OPTIONS.steps
@@ -128,7 +129,7 @@ def test_watching_changes_no_step_of_the_training():
     pool, watch = halves(), WatchOptions(every=OPTIONS.steps)
 
     plain = fit(blended(pool, 16, 0), SHAPE, OPTIONS, 0, "test")
-    watched = fit(blended(pool, 16, 0), SHAPE, replace(OPTIONS, watch=watch), 0, "test", as_batch(pool))
+    watched = fit(blended(pool, 16, 0), SHAPE, replace(OPTIONS, watch=watch), 0, "test", Beside(as_batch(pool)))
 
     assert torch.equal(plain.model.head.weight, watched.model.head.weight)
 

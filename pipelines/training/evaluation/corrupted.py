@@ -34,7 +34,7 @@ def right_when_corrupted(model: Model, x: Tensor, y: Tensor, seed: int) -> Mappi
 
 
 def accuracy_by_corruption(right: Mapping[str, Tensor]) -> dict[str, list[float]]:
-    """Corruption -> percent at severities 1 to 5, of what `right_when_corrupted` returns."""
+    """Corruption -> percent at severities 1 to 5, of bool (N,) a severity, see `right_when_corrupted`."""
     return {name: (100 * flags.double().mean(1)).tolist() for name, flags in right.items()}
 
 

@@ -97,6 +97,7 @@ def joint(models: Sequence[Model]) -> Model:
     """The mean opinion of several classifiers: inputs (N, ...) -> log-probabilities, float (N, K)."""
 
     def model(x: Tensor) -> Tensor:
+        """Log-probabilities, float (N, K)."""
         return torch.stack([F.log_softmax(one(x), 1) for one in models]).mean(0)
 
     return model

@@ -95,12 +95,11 @@ def finish(
     y: Tensor,
     *,
     surrogate: Model | None = None,
-    seed: int = 0,
     after_batch: Callable[[Standing], None] = lambda _: None,
 ) -> Standing:
     """Attack what stands until every trial is done; changes and returns `standing`.
 
-    The random numbers of a batch come from (seed, trial, batch) alone, so that an evaluation taken up from a stored
+    The random numbers of a batch come from (trial, batch) alone, so that an evaluation taken up from a stored
     state ends like one that nobody disturbed.
 
     Args:
@@ -116,7 +115,7 @@ def finish(
         stood = (standing.broken_by == -1) | (standing.broken_by == standing.trial)  # when this trial began
         batches = torch.split(stood.nonzero()[:, 0], AT_ONCE)
         for number in range(standing.batch, len(batches)):
-            rng = _rng(seed, standing.trial, number)
+            rng = _rng(standing.trial, number)
             _attack_rows(standing, trial, (model, attacked), x, y, batches[number], rng)
             standing.batch = number + 1
             after_batch(standing)
@@ -160,6 +159,6 @@ def _rival(model: Model, x: Tensor, y: Tensor, rank: int) -> Tensor:
     return model(x).scatter(1, y[:, None], float("-inf")).argsort(1, descending=True)[:, rank]
 
 
-def _rng(seed: int, trial: int, batch: int) -> torch.Generator:
-    digest = hashlib.sha256(f"{seed}/{trial}/{batch}".encode()).digest()
+def _rng(trial: int, batch: int) -> torch.Generator:
+    digest = hashlib.sha256(f"0/{trial}/{batch}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

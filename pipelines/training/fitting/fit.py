@@ -45,15 +45,26 @@ class Fitted:
     facts: dict[str, object]
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What a training may have beside it.
+
+    Attributes:
+        held_out: what the watch looks at; without it, or with `watch.every` 0, the last weights are kept.
+        checkpoint: where the state is put every 200 steps, and taken up again from.
+        team: the processes that train together, each told the same; their batches are the whole team's.
+    """
+
+    held_out: Batch | None = None
+    checkpoint: Checkpoint | None = None
+    team: Team = ALONE
+
+
+NOTHING = Beside()
+
+
 def fit(
-    batches: Batches,
-    shape: ClassifierShape,
-    options: FitOptions,
-    seed: int,
-    work: str,
-    held_out: Batch | None = None,
-    checkpoint: Checkpoint | None = None,
-    team: Team = ALONE,
+    batches: Batches, shape: ClassifierShape, options: FitOptions, seed: int, work: str, beside: Beside = NOTHING
 ) -> Fitted:
     """Train a classifier for `options.steps` steps.
 
@@ -61,10 +72,8 @@ def fit(
         batches: what each step sees.
         seed: of the first weights and of the attack's random starts.
         work: what progress is reported under.
-        held_out: what the watch looks at; without it, or with `watch.every` 0, the last weights are kept.
-        checkpoint: where the state is put every 200 steps, and taken up again from.
-        team: the processes that train together, each told the same; `batches` are the whole team's.
     """
+    team, checkpoint = beside.team, beside.checkpoint
     sized = replace(shape, features=options.features)
     options = replace(options, device=team.device_of(options.device), devices=1)
     training = _begun(sized, options, seed, team)
@@ -73,7 +82,7 @@ def fit(
     if not team.agrees(training.memory.step):
         training = _begun(sized, options, seed, team)
     counting = count_gradients(training.model, training.memory.notes)
-    train_until(options.steps, training, batches, options, work, held_out, checkpoint)
+    train_until(options.steps, training, batches, options, work, beside)
     counting.remove()
     training.memory.notes[GRADIENTS] = team.total(training.memory.notes[GRADIENTS])
     return _fitted(training)
@@ -87,23 +96,17 @@ def _begun(shape: ClassifierShape, options: FitOptions, seed: int, team: Team) -
 
 
 def train_until(
-    step: int,
-    training: Training,
-    batches: Batches,
-    options: FitOptions,
-    work: str,
-    held_out: Batch | None = None,
-    checkpoint: Checkpoint | None = None,
+    step: int, training: Training, batches: Batches, options: FitOptions, work: str, beside: Beside = NOTHING
 ) -> None:
     """Take a training from where it stands to a step; see `fit`."""
     objective = cast(Objective, plugin(pipelines.training.fitting.objectives, options.objective))
     while (done := training.memory.step) < step:
         x, y = (training.team.share(part).to(options.device) for part in batches(done))
         loss = _advance(training, objective, x, y, options)
-        if held_out is not None and options.watch.due(done + 1, options.steps):
-            _look(training, held_out, options)
-        if checkpoint is not None and (done + 1) % CHECKPOINT_EVERY == 0:
-            checkpoint.save(training)
+        if beside.held_out is not None and options.watch.due(done + 1, options.steps):
+            _look(training, beside.held_out, options)
+        if beside.checkpoint is not None and (done + 1) % CHECKPOINT_EVERY == 0:
+            beside.checkpoint.save(training)
         report(work, done + 1, step, f"loss {loss:.3f}")
 
 

@@ -1,6 +1,7 @@
 """What `hardshard plan` prints."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -20,13 +21,18 @@ def _told(plan: Plan) -> Iterator[str]:
     for flow, stages in plan.stages.items():
         done = sum(stage.done for stage in stages)
         yield f"{flow}: {done} of {len(stages)} stages done"
-        for _, alike in groupby((s for s in stages if not s.done), key=lambda s: (kind_of(s), s.why)):
+        for _, alike in groupby((s for s in stages if not s.done), key=lambda s: (_family(s), s.why)):
             yield f"  {_named(group := list(alike))}{_lasting(plan, group)}: {_because(group[0].why)}"
     yield ""
     yield _summary(plan)
     if plan.forecast:
         yield ""
         yield from _expected(plan.forecast)
+
+
+def _family(stage: Stage) -> str:
+    """Stages that a line can tell together: those of one kind, and all that rounds repeat."""
+    return "rounds" if re.match(r"rounds/\d|round-model-\d", stage.name) else kind_of(stage)
 
 
 def _named(group: Sequence[Stage]) -> str:

@@ -12,6 +12,8 @@ from pipelines.training.fitting.objectives import Memory, Plan
 def free(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
     """L(x + delta), where going back also moves delta by epsilon for the next step; see `Objective`.
 
+    From float (N, ...) and soft labels (N, K) to a loss ().
+
     One batch is kept for `plan.replays` steps, and those that would have come between are left out; delta lives on
     from batch to batch, row by row. A step costs what a plain one does.
     """
@@ -24,6 +26,7 @@ def free(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> 
     x_adv = project(x + kept["delta"], x, plan.ball).requires_grad_()
 
     def climb(gradient: Tensor) -> None:
+        """Move delta uphill by the gradient, float (N, ...)."""
         moved = x + kept["delta"] + plan.ball.epsilon * uphill(gradient, plan.ball.norm)
         kept["delta"] = (project(moved, x, plan.ball) - x).detach()
 

@@ -7,5 +7,8 @@ from pipelines.training.fitting.objectives import Memory, Plan, attacked
 
 
 def madry(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
-    """L(x_adv), cross-entropy; see `Objective`."""
+    """L(x_adv), cross-entropy; see `Objective`.
+
+    From float (N, ...) and soft labels (N, K) to a loss ().
+    """
     return F.cross_entropy(model(attacked(model, x, y, plan, memory)), y)

@@ -8,7 +8,9 @@ from pipelines.training.fitting.objectives import Memory, Plan, attacked
 
 
 def mart(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
-    """BCE(p(x_adv), y) + weight * KL(p(x) || p(x_adv)) * (1 - p_y(x)); see `Objective`. The paper's weight is 5.
+    """BCE(p(x_adv), y) + weight * KL(p(x) || p(x_adv)) * (1 - p_y(x)); see `Objective`.
+
+    From float (N, ...) and soft labels (N, K) to a loss (). The paper's weight is 5.
 
     The boosted cross-entropy BCE is -log p_y - log(1 - the greatest other p). All three terms are means over the soft
     label: the loss is linear in y for a given x_adv, and one-hot rows give the paper's equation 11.

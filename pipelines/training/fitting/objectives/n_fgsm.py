@@ -14,6 +14,8 @@ from pipelines.training.fitting.objectives import Memory, Plan
 def n_fgsm(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
     """L(x_adv) after one step of epsilon from noise of 2 epsilon around x, the paper's defaults; see `Objective`.
 
+    From float (N, ...) and soft labels (N, K) to a loss ().
+
     x_adv stays in [0, 1] but leaves the ball, up to 3 epsilon from x: that is what keeps it from overfitting.
     """
     noisy = random_point(x, replace(plan.ball, epsilon=2 * plan.ball.epsilon), memory.rng)

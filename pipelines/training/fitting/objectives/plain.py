@@ -7,5 +7,8 @@ from pipelines.training.fitting.objectives import Memory, Plan
 
 
 def plain(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
-    """L(x), cross-entropy; see `Objective`."""
+    """L(x), cross-entropy; see `Objective`.
+
+    From float (N, ...) and soft labels (N, K) to a loss ().
+    """
     return F.cross_entropy(model(x), y)

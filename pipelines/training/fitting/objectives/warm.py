@@ -16,6 +16,8 @@ MOST = 65_536
 def warm(model: nn.Module, x: Tensor, y: Tensor, plan: Plan, memory: Memory) -> Tensor:
     """L(x_adv), the attack starting from the x_adv that the same image had when it was last seen; see `Objective`.
 
+    From float (N, ...) and soft labels (N, K) to a loss ().
+
     Images are known by their 8-bit content, so one that is augmented afresh is new each time, and its attack starts at
     a random point. With two steps an attack costs a fifth of PGD-10 and, over the epochs, becomes as long.
     """
