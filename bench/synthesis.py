@@ -50,19 +50,7 @@ def measured(folder: Path, seed: int, part: str, options: dict[str, object]) -> 
         stages.source(recipe, run)
         for name, fold in product(recipe.events.modalities, range(recipe.judges.folds)):
             events.judge(recipe, run, name, fold)
-        for name in recipe.events.modalities:
-            synthesis.examiner(recipe, run, name)
-        for name in synthesis.encoders(recipe):
-            synthesis.encoder(recipe, run, name)
-        for way in recipe.synthesis.generated:
-            synthesis.gan(recipe, run, way)
-        for way in recipe.synthesis.asked:
-            synthesis.draft(recipe, run, way)
-        for place in range(recipe.synthesis.shards):
-            synthesis.shard(recipe, run, place)
-        synthesis.index(recipe, run)
-        for way in recipe.synthesis.asked:
-            synthesis.figures(recipe, run, way)
+        synthesis.everything(recipe, run)
         found = pages.figures_of(recipe, run)
     return {"seed": seed, **found, "source": {}, "seconds": round(time.perf_counter() - begun)}
 

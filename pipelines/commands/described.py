@@ -134,6 +134,7 @@ COMMANDS: Mapping[str, Command] = {
         [
             "hardshard plan digits",
             "hardshard plan digits --to build --json",
+            "hardshard plan spoken_mnist --to synthesise",
             "hardshard plan digits --probe --budget.accepted 10000 --budget.minutes 20",
         ],
         *("--run", "--model", "--seeds", "--rounds", "--runner", "--probe", "--to", "--json"),

@@ -18,6 +18,7 @@ from data.verify import verify
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets, stages
 from pipelines.training.events import stages as events
+from pipelines.training.planning import plan_of
 from pipelines.training.synthesis import fitting, pages
 from pipelines.training.synthesis import stages as synthesis
 from pipelines.training.synthesis.options import SynthesisOptions
@@ -89,16 +90,7 @@ def gone_through(recipe: Recipe, folder: Path) -> Run:
     for name in recipe.events.modalities:
         for fold in range(recipe.judges.folds):
             events.judge(recipe, run, name, fold)
-        synthesis.examiner(recipe, run, name)
-    for name in synthesis.encoders(recipe):
-        synthesis.encoder(recipe, run, name)
-    for way in recipe.synthesis.generated:
-        synthesis.gan(recipe, run, way)
-    for way in recipe.synthesis.asked:
-        synthesis.draft(recipe, run, way)
-    for place in range(recipe.synthesis.shards):
-        synthesis.shard(recipe, run, place)
-    synthesis.index(recipe, run)
+    synthesis.everything(recipe, run)
     return run
 
 
@@ -178,6 +170,16 @@ def test_the_same_recipe_makes_the_same_bytes_and_a_gan_stopped_half_way_goes_on
     assert done.count("step") == 3 * 6 + 1  # of the first GAN, one step after the checkpoint was done twice
 
 
+def test_a_plan_names_every_stage_beforehand_and_none_afterwards(recipe, tmp_path):
+    before = plan_of(recipe, tmp_path / "run", "synthesise")
+    run = gone_through(recipe, tmp_path / "run")
+    after = plan_of(recipe, tmp_path / "run", "synthesise")
+
+    done = {str(path.relative_to(run.path("stages")).with_suffix("")) for path in run.path("stages").rglob("*.json")}
+    assert {stage.name for stage in before.todo} == done
+    assert not after.todo
+
+
 def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, tmp_path):
     """No judge gives a class all of its belief, and nothing is a thousand times as far from all that is known."""
     strict = changed(recipe, {"synthesis.agreed": "1"})
@@ -218,8 +220,6 @@ def test_options_out_of_range_are_refused(options):
 
 def test_the_report_names_every_way_and_its_control(recipe, tmp_path, capsys):
     run = gone_through(recipe, tmp_path / "run")
-    for way in recipe.synthesis.asked:
-        synthesis.figures(recipe, run, way)
 
     pages.show_report(pages.write(recipe, run))
 

@@ -120,17 +120,21 @@ def index(recipe: Recipe, run: Run) -> StageRecord:
     """The commit of the set, and what became of its candidates."""
     options = set_of(recipe, run)
     shards = [run.record(f"{SET}/shard-{place}") for place in range(options.count)]
-    records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
-    depends = {**depends_on(recipe, run), **sets.drafts_of(run, options), "shards": [asdict(r) for r in records]}
+    depends = {**depends_on(recipe, run), **sets.drafts_of(run, options)}
+    depends |= {"shards": [dict(stage.facts) for stage in shards]}
 
     def files(facts: Facts) -> list[str]:
         return sets.within_run(run, options, [INDEX, *cast(Sequence[str], facts["files"])])
 
     makers = dict.fromkeys(stage for way in recipe.synthesis.asked for stage in _makers(recipe, way))
     made: Mapping[str, str] = {stage: run.record(stage).digest for stage in makers}
-    packing = sets.packing_of(recipe, run, options)
-    work = partial(in_worker, committing.commit_set, recipe, run.folder, packing, records, made)
-    return run.stage(SET, depends, files, work)
+
+    def commit() -> tuple[Facts, float]:
+        records = [ShardRecord(**stage.facts) for stage in shards]  # type: ignore[arg-type]
+        packing = sets.packing_of(recipe, run, options)
+        return in_worker(committing.commit_set, recipe, run.folder, packing, records, made)
+
+    return run.stage(SET, depends, files, commit)
 
 
 def figures(recipe: Recipe, run: Run, way: str) -> StageRecord:
@@ -141,6 +145,23 @@ def figures(recipe: Recipe, run: Run, way: str) -> StageRecord:
     depends |= {"part": recipe.evaluation.part, "measured": recipe.synthesis.measured}
     work = partial(in_worker, measuring.measure, recipe, run.folder, way)
     return run.stage(f"{SET}-figures-{way}", depends, [], work)
+
+
+def everything(recipe: Recipe, run: Run) -> None:
+    """All of these stages one after the other, the judges being there."""
+    for name in recipe.events.modalities:
+        examiner(recipe, run, name)
+    for name in encoders(recipe):
+        encoder(recipe, run, name)
+    for way in recipe.synthesis.generated:
+        gan(recipe, run, way)
+    for way in recipe.synthesis.asked:
+        draft(recipe, run, way)
+    for place in range(recipe.synthesis.shards):
+        shard(recipe, run, place)
+    index(recipe, run)
+    for way in recipe.synthesis.asked:
+        figures(recipe, run, way)
 
 
 def _trained(recipe: Recipe, run: Run) -> dict[str, object]:
