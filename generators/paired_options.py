@@ -11,7 +11,7 @@ Columns = Literal["space", "time"]
 class PairGanOptions:
     """How a GAN of several modalities is built and trained."""
 
-    steps: int = 1000
+    steps: int = 2000
     batch_size: int = 64
     learning_rate: float = 2e-3
     """Falls linearly to a tenth."""
