@@ -134,7 +134,7 @@ def verdict_of(made: Made, jury: Jury, heard: Mapping[str, Tensor], agreed: floa
     """Accept where the judges of every modality give the intended label, and no made part copies a training member.
 
     Args:
-        heard: what `Jury.hear` gave.
+        heard: what `Jury.hear` gave: modality -> float (N, K).
         agreed: the least probability that each modality's judges must give it.
         apart: the least closeness of what a generator made, see `Jury.closeness`.
     """

@@ -1,5 +1,6 @@
 """Synthesis of pairs: coloured pictures and rows of features, three uneven classes, by options alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from bench.clips import write_clips
 from data.errors import WrongUse
 from data.files import sha256_of
 from data.manifest import read_manifest
@@ -15,6 +17,8 @@ from data.reading import read_samples
 from data.runs import Run, open_run
 from data.store import Store
 from data.verify import verify
+from generators.alignment import lags
+from generators.paired_options import SyncOptions
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets, stages
 from pipelines.training.events import stages as events
@@ -229,6 +233,22 @@ def test_the_report_names_every_way_and_its_control(recipe, tmp_path, capsys):
         {"unfiltered", "control", "trained", "diversity"} <= set(found[way]) for way in recipe.synthesis.generated
     )
     assert "control" in capsys.readouterr().out
+
+
+def test_pictures_and_sounds_made_by_one_draw_are_in_step_in_the_shards_too(tmp_path):
+    base = preset("spoken_mnist")
+    ways = SynthesisOptions({"synchronised": 30}, sync=SyncOptions(time=0.1, columns="time"), agreed=0, shards=1)
+    small = replace(
+        base.events, epsilon={"image": 0.1, "audio": 0.01}, reach={}, shift={}, warm=2, features=2, hidden=4
+    )
+    source = write_clips(tmp_path / "clips", "strips", 12, np.random.default_rng(0))
+    run = gone_through(replace(base, source=source, events=small, synthesis=ways), tmp_path / "run")
+
+    found = samples_of(run)
+    image, audio = (torch.stack([sample.inputs[name] for sample in found]).float() for name in ("image", "audio"))
+    assert len(found) == 30
+    assert lags(image / 255, audio / 32768).abs().max() <= 1
+    assert len({sample.moved["audio"] for sample in found}) > 20  # each by a draw of its own
 
 
 @pytest.mark.slow
