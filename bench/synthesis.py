@@ -59,7 +59,8 @@ def synchrony(kind: str, seed: int) -> dict[str, object]:
     """How well the parts of clips fit as they are, moved by one draw, and moved by a draw each: the control."""
     rng = torch.Generator().manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
-        options = write_clips(Path(folder), kind, CLIPS, np.random.default_rng(seed))
+        clips = write_clips(Path(folder), kind, CLIPS, np.random.default_rng(seed))
+        options = replace(clips, validation_share=0, test_share=0)  # nothing is trained
         take_in_pairs(source_of(options), options, Path(folder) / "taken")
         batch = open_pairs(Path(folder) / "taken").batch("train", options)
     spec = SyncOptions(time=0.1, flip=0.0 if kind == "strips" else 0.5, columns="time" if kind == "strips" else "space")
