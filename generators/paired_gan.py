@@ -35,7 +35,7 @@ class Events:
 
 @dataclass
 class PairTraining:
-    """A training under way; `codes` are the real events', `others` the rows of each one's other classes."""
+    """A training under way."""
 
     generator: PairGenerator
     averaged: PairGenerator
@@ -44,6 +44,7 @@ class PairTraining:
     """Of the generator and of the discriminator."""
     rng: torch.Generator
     codes: Inputs
+    """Of all real events: modality -> code (M, ...)."""
     step: int = 0
 
 

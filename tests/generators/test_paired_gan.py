@@ -8,6 +8,7 @@ from data.forms import Form
 from generators.paired_gan import Events, PairGanOptions, advance, begin, networks_of, restore, shortfall, state_of
 from generators.paired_gan import _mismatched as mismatched
 from generators.paired_networks import Frames, PairGenerator, PairShape
+from pipelines.training.synthesis.stages import MADE_OF
 
 FORMS = {"image": Form((3, 6, 10)), "features": Form((5, 4))}
 OPTIONS = PairGanOptions(steps=6, batch_size=8, latent=3, features=2, discriminator_features=8)
@@ -126,6 +127,7 @@ def test_the_shortfall_is_the_share_of_the_real_distance_that_is_missing_within_
 
 
 def test_a_modality_without_a_generator_is_named():
+    assert MADE_OF == ("image", "features")  # what a recipe is checked against beforehand
     with pytest.raises(WrongUse, match="no generator of audio: there is one of image, features"):
         PairGenerator(PairShape({"audio": Form((1, 64), 8000)}, 2, 3, 2, 8))
 
