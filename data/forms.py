@@ -40,3 +40,15 @@ def told_of(forms: Mapping[str, Form]) -> dict[str, object]:
     if tuple(forms) == IMAGE_ALONE:
         return {}
     return {"modalities": {name: {"rate": form.rate, "unit": list(form.unit)} for name, form in sorted(forms.items())}}
+
+
+def named_forms(told: Mapping[str, Mapping[str, object]]) -> dict[str, Form]:
+    """Modality -> its form, by what `dataclasses.asdict` made of forms and JSON kept; raises KeyError, TypeError."""
+    return {
+        name: Form(
+            tuple(map(int, cast(Sequence[int], form["shape"]))),
+            int(cast(int, form["rate"])),
+            tuple(cast(Sequence[float], form["unit"])),
+        )
+        for name, form in told.items()
+    }

@@ -120,11 +120,21 @@ COMMANDS: Mapping[str, Command] = {
         *("--run", "--runner", "--json"),
         more=_RESUMES,
     ),
+    "synthesise": _on_recipe(
+        "pairs made up: both parts from one latent, one from the other, or transformed together",
+        [
+            "hardshard synthesise spoken_mnist",
+            "hardshard synthesise spoken_mnist --synthesis.ways.paired_latent 10000",
+        ],
+        *("--run", "--runner", "--json"),
+        more=_RESUMES,
+    ),
     "plan": _on_recipe(
         "what a run would do and why, what is done already, time and disk; does nothing",
         [
             "hardshard plan digits",
             "hardshard plan digits --to build --json",
+            "hardshard plan spoken_mnist --to synthesise",
             "hardshard plan digits --probe --budget.accepted 10000 --budget.minutes 20",
         ],
         *("--run", "--model", "--seeds", "--rounds", "--runner", "--probe", "--to", "--json"),
@@ -163,7 +173,7 @@ COMMANDS: Mapping[str, Command] = {
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "begin": ("init", "doctor"),
-    "make hard samples": ("build", "run", "uplift", "adapt", "plan", "recipes"),
+    "make hard samples": ("build", "run", "uplift", "adapt", "synthesise", "plan", "recipes"),
     "look at a model": ("audit",),
     "look at shards": ("inspect", "verify", "repair"),
     "schedules": ("server", "deploy", "worker"),

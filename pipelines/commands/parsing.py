@@ -20,7 +20,7 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "--runner": {"help": "processes, dask or ray (--operations.runner; docs/operations.md)"},
     "--json": {"action": "store_true", "help": "one JSON object on standard output, no tables"},
     "--probe": {"action": "store_true", "help": "first try some candidates, and what that takes"},
-    "--to": {"choices": ("run", "build"), "default": "run", "help": "plan of which command (default: run)"},
+    "--to": {"choices": ("run", "build", "synthesise"), "default": "run", "help": "of which command (default: run)"},
     "--quick": {"action": "store_true", "help": "trust images' own CRC-32, unpack none"},
     "--grid": {"type": Path, "metavar": "PNG", "help": "draw the hardest samples of each class into this file"},
     "--recipe": {"type": Path, "metavar": "FILE", "help": "the file to write (default: the data's name, .toml, here)"},

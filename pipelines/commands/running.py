@@ -1,4 +1,4 @@
-"""run, uplift, build, audit, adapt, plan and recipes: commands on a recipe."""
+"""run, uplift, build, audit, adapt, synthesise, plan and recipes: commands on a recipe."""
 
 import argparse
 import logging
@@ -9,6 +9,9 @@ from data.errors import WrongUse
 from pipelines.commands.parsing import Asked, overrides
 from pipelines.recipes import Recipe, overridden, preset
 
+USUAL = {"adapt": "rendered_to_digits", "synthesise": "spoken_mnist"}
+"""Command -> the preset that it takes if none is named; of any other it is `digits`."""
+
 # Imports stand inside functions where they bring torch or prefect: a plan or a wrong option should not wait for them.
 
 
@@ -17,7 +20,7 @@ def do(asked: Asked) -> int:
     words = asked.words
     if getattr(words, "seeds", 1) < 1:
         raise WrongUse(f"--seeds must be >= 1, got {words.seeds}")
-    usual = "rendered_to_digits" if asked.command == "adapt" else "digits"
+    usual = USUAL.get(asked.command, "digits")
     recipe = overridden(preset(words.what or usual), overrides(asked))
     folder = words.run or Path("runs") / _named(asked.command, recipe)
     if asked.command == "recipes":
@@ -35,8 +38,8 @@ def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
     from data.sources import source_of
     from pipelines.training.models.locating import must_exist
 
-    if recipe.events.epsilon and asked.command not in ("run", "build"):
-        raise WrongUse(f"hardshard {asked.command} is for images; of pairs there are run, build and plan")
+    if recipe.events.epsilon and asked.command not in ("run", "build", "synthesise"):
+        raise WrongUse(f"hardshard {asked.command} is for images; of pairs there are run, build, synthesise and plan")
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     if asked.command == "adapt":
         source_of(recipe.adapt.target)
@@ -76,6 +79,16 @@ def _adapt(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     _show(adapt(recipe, folder), words, show_adaptation)
 
 
+def _synthesise(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.training.synthesis.stages import must_be_possible
+
+    must_be_possible(recipe)  # before Prefect's server starts
+    from pipelines.synthesise import synthesise
+    from pipelines.training.synthesis.pages import show_report
+
+    _show(synthesise(recipe, folder), words, show_report)
+
+
 def _build(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     from data.runs import Run
     from pipelines.augment import build
@@ -95,6 +108,7 @@ _WORK: Mapping[str, Callable[[argparse.Namespace, Recipe, Path], None]] = {
     "uplift": _uplift,
     "audit": _audit,
     "adapt": _adapt,
+    "synthesise": _synthesise,
     "build": _build,
 }
 

@@ -30,6 +30,7 @@ from pipelines.training.mixes import MixOptions, UpliftOptions
 from pipelines.training.models.locating import ModelOptions
 from pipelines.training.operations import OperationOptions
 from pipelines.training.rounds.options import RoundsOptions
+from pipelines.training.synthesis.options import SynthesisOptions
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Recipe:
     adapt: AdaptOptions = field(default_factory=AdaptOptions)
     events: EventOptions = field(default_factory=EventOptions)
     """Of a source of pairs, where rounds are all that there is: docs/modalities.md."""
+    synthesis: SynthesisOptions = field(default_factory=SynthesisOptions)
+    """Of a source of pairs, for `hardshard synthesise`: docs/pair-synthesis.md."""
     operations: OperationOptions = field(default_factory=OperationOptions)
     """How the run is carried out; it changes nothing that a run makes."""
 
@@ -92,7 +95,7 @@ class Recipe:
         return Path(self.name).stem if self.name.endswith(FILE) else self.name
 
 
-OPEN = ("mix", "checks", "pseudo_checks", "quotas", "epsilon", "reach", "shift")
+OPEN = ("mix", "checks", "pseudo_checks", "quotas", "epsilon", "reach", "shift", "ways")
 """Options that may gain an entry; of any other a field must be there already."""
 FILE = ".toml"
 """What the path of a recipe file ends in."""

@@ -11,6 +11,7 @@ from pipelines.recipes import DEFAULT
 from pipelines.training.events.options import EventOptions
 from pipelines.training.fitting.options import FitOptions
 from pipelines.training.rounds.options import RoundsOptions
+from pipelines.training.synthesis.options import SynthesisOptions
 
 spoken_mnist = replace(
     DEFAULT,
@@ -38,5 +39,8 @@ spoken_mnist = replace(
         epsilon={"image": 0.2, "features": 0.5},
         reach={"image": 1.25, "features": 1.3},
         shift={"image": 1, "features": 8},
+    ),
+    synthesis=SynthesisOptions(
+        ways={"paired_latent": 2000, "cross_modal_image": 2000, "cross_modal_features": 2000, "synchronised": 1000}
     ),
 )

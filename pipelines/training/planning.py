@@ -22,8 +22,9 @@ from pipelines.training.arms import ARMS, SHARDS
 from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS
 from pipelines.training.events import stages as events
 from pipelines.training.rounds import stages as rounds
+from pipelines.training.synthesis import stages as synthesis
 
-Command = Literal["run", "build", "probe"]
+Command = Literal["run", "build", "synthesise", "probe"]
 SEARCHED = f"{SHARDS}/draft-"
 
 
@@ -107,7 +108,7 @@ def plan_of(recipe: Recipe, folder: Path, command: Command = "run", seeds: int =
     Args:
         recipe: of the run.
         folder: of the run; need not be there.
-        command: `run`, or `build`, as far as the shards, or `probe`, as far as the probe.
+        command: `run`, or `build`, as far as the shards, or `probe`, as far as the probe, or `synthesise`.
         seeds: trainings of each arm.
 
     Raises:
@@ -127,6 +128,9 @@ def plan_of(recipe: Recipe, folder: Path, command: Command = "run", seeds: int =
 
 
 def _flows(recipe: Recipe, command: Command, seeds: int) -> dict[str, Callable[[Recipe, Outlook], None]]:
+    if command == "synthesise":
+        synthesis.must_be_possible(recipe)
+        return {"train_model": _source, "synthesise": _synthesis}
     if recipe.events.epsilon:
         if command == "probe":
             raise WrongUse("there is nothing to probe of pairs: their rounds try as many candidates as they are told")
@@ -193,6 +197,12 @@ def _rounds(recipe: Recipe, outlook: Outlook, *, compare: bool) -> None:
             rounds.rival(recipe, run, name)
         rounds.accuracies(recipe, run)
         rounds.staleness(recipe, run)
+
+
+def _synthesis(recipe: Recipe, outlook: Outlook) -> None:
+    for name, fold in product(recipe.events.modalities, range(recipe.judges.folds)):
+        events.judge(recipe, outlook.run, name, fold)
+    synthesis.everything(recipe, outlook.run)
 
 
 def _arms(recipe: Recipe, outlook: Outlook, *, seeds: int) -> None:

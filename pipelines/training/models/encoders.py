@@ -48,7 +48,7 @@ class Spectrogram(nn.Module):
         rows = x.flatten(0, 1)
         found = torch.stft(rows, WINDOW, HOP, window=self.window, return_complex=True)
         power = found.real.square() + found.imag.square()
-        return (power + self.quiet).log().view(len(x), -1, power.shape[-1])
+        return (power + self.quiet).log().reshape(len(x), -1, power.shape[-1])
 
 
 class Letters(nn.Module):

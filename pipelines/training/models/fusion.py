@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import Damaged, WrongUse
-from data.forms import Form
+from data.forms import Form, named_forms
 from pipelines.training.models import checkpoints
 from pipelines.training.models.encoders import encoder_of
 
@@ -155,9 +155,5 @@ def load_fusion(path: Path) -> Fusion:
 
 
 def _shape_of(facts: Mapping[str, object]) -> FusionShape:
-    told = cast(Mapping[str, Mapping[str, list[float]]], facts["forms"])
-    forms = {
-        name: Form(tuple(map(int, form["shape"])), int(cast(int, form["rate"])), tuple(form["unit"]))
-        for name, form in told.items()
-    }
+    forms = named_forms(cast(Mapping[str, Mapping[str, object]], facts["forms"]))
     return FusionShape(**{**facts, "forms": forms})  # type: ignore[arg-type]

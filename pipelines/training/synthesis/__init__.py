@@ -1,0 +1,1 @@
+"""Paired synthesis: generators of events, examiners, drafts of what was made, figures of how well its parts belong."""

@@ -1,0 +1,67 @@
+"""How events are made up; without torch."""
+
+from dataclasses import dataclass, field
+
+from generators.paired_options import PairGanOptions, SyncOptions
+
+PAIRED, CROSS, SYNCHRONISED = "paired_latent", "cross_modal_", "synchronised"
+"""Ways: all from one latent; one modality, whose name follows, from the other; both transformed by one draw."""
+
+
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """What `hardshard synthesise` makes, and what of it is kept."""
+
+    ways: dict[str, int] = field(default_factory=dict)
+    """Way -> candidates: paired_latent, cross_modal_<the modality that is made>, synchronised."""
+    gan: PairGanOptions = field(default_factory=PairGanOptions)
+    sync: SyncOptions = field(default_factory=SyncOptions)
+    agreed: float = 0.5
+    """What the judges of each modality must give the intended label, for a candidate to be kept; 0 keeps all."""
+    apart: float = 0.5
+    """How near a training member a made part may come, as a share of the distance that 99 % of held-out ones exceed."""
+    shards: int = 4
+    """Of the set."""
+    measured: int = 2000
+    """Candidates that are made anew for the figures before filtering, of pairs; and held-out partners at most."""
+
+    def __post_init__(self) -> None:
+        for way, count in self.ways.items():
+            if way not in (PAIRED, SYNCHRONISED) and not way.removeprefix(CROSS) != way:
+                raise ValueError(
+                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality> and {SYNCHRONISED}, with a number, got {way}"
+                )
+            if not count >= 0:
+                raise ValueError(f"synthesis.ways.{way} must be >= 0, got {count}")
+        for name in ("shards", "measured"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"synthesis.{name} must be >= 1, got {getattr(self, name)}")
+        if not 0 <= self.agreed <= 1:
+            raise ValueError(f"synthesis.agreed must lie in [0, 1], got {self.agreed}")
+        if not 0 <= self.apart < float("inf"):
+            raise ValueError(f"synthesis.apart must be >= 0 and finite, got {self.apart}")
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The ways that are gone, in the order of their names."""
+        return tuple(sorted(way for way, count in self.ways.items() if count))
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """Those of them that need a generator."""
+        return tuple(way for way in self.asked if way != SYNCHRONISED)
+
+
+def made_by_way(way: str, modalities: tuple[str, ...]) -> tuple[str, ...]:
+    """The modalities that a generator makes on this way."""
+    if way == PAIRED:
+        return modalities
+    return (way.removeprefix(CROSS),) if way.startswith(CROSS) else ()
+
+
+def given_by_way(way: str, modalities: tuple[str, ...]) -> str:
+    """The modality that conditions the generator; none where the class does."""
+    if not way.startswith(CROSS):
+        return ""
+    (given,) = (name for name in modalities if name != way.removeprefix(CROSS))
+    return given

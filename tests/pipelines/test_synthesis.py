@@ -1,0 +1,279 @@
+"""Synthesis of pairs: coloured pictures and rows of features, three uneven classes, by options alone."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bench.clips import write_clips
+from data.errors import WrongUse
+from data.files import sha256_of
+from data.manifest import read_manifest
+from data.pairing import open_pairs
+from data.reading import read_samples
+from data.runs import Run, open_run
+from data.store import Store
+from data.verify import verify
+from generators.alignment import lags
+from generators.paired_options import SyncOptions
+from pipelines.recipes import Recipe, overridden, preset
+from pipelines.training import sets, stages
+from pipelines.training.events import stages as events
+from pipelines.training.planning import plan_of
+from pipelines.training.synthesis import fitting, pages
+from pipelines.training.synthesis import stages as synthesis
+from pipelines.training.synthesis.options import SynthesisOptions
+
+CLASSES = {"ant": 30, "bee": 22, "cow": 14}
+TINY = {
+    "source.first.name": "image_folder",
+    "source.second.name": "image_folder",
+    "source.second.modality": "features",
+    "source.validation_share": "0.2",
+    "source.test_share": "0.2",
+    "events.features": "4",
+    "events.hidden": "8",
+    "events.warm": "60",
+    "events.shift.image": "0",
+    "events.shift.features": "0",
+    "synthesis.ways.paired_latent": "24",
+    "synthesis.ways.cross_modal_image": "16",
+    "synthesis.ways.cross_modal_features": "16",
+    "synthesis.ways.synchronised": "12",
+    "synthesis.agreed": "0",
+    "synthesis.apart": "0",
+    "synthesis.shards": "2",
+    "synthesis.measured": "30",
+    "synthesis.gan.steps": "6",
+    "synthesis.gan.features": "4",
+    "synthesis.gan.discriminator_features": "8",
+    "synthesis.gan.latent": "4",
+    "synthesis.gan.batch_size": "8",
+}
+
+
+@pytest.fixture(autouse=True)
+def without_processes(monkeypatch):
+    """Stages do their work here: what is tested is what they leave behind."""
+    for module in (stages, sets, events, synthesis):
+        monkeypatch.setattr(module, "in_worker", lambda work, *args, **more: (work(*args, **more), 0.0))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> dict[str, str]:
+    """Pictures 10 x 6 in red, green or blue, and rows of 4 frames whose first feature is the class."""
+    place, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    for label, (name, count) in enumerate(CLASSES.items()):
+        for folder in ("pictures", "rows"):
+            (place / folder / name).mkdir(parents=True)
+        for number in range(count):
+            picture = rng.integers(0, 90, (10, 6, 3), dtype=np.uint8)
+            picture[..., label] += 120
+            Image.fromarray(picture).save(place / "pictures" / name / f"{number}.png")
+            row = rng.normal(size=(4, 5)).astype(np.float32)
+            row[:, 0] += 3 * label
+            np.save(place / "rows" / name / f"{number}.npy", row)
+    return {"source.first.path": str(place / "pictures"), "source.second.path": str(place / "rows")}
+
+
+@pytest.fixture
+def recipe(folders) -> Recipe:
+    return changed(preset("spoken_mnist"), {**TINY, **folders})
+
+
+def changed(recipe: Recipe, options: dict[str, str]) -> Recipe:
+    return overridden(recipe, options)
+
+
+def gone_through(recipe: Recipe, folder: Path) -> Run:
+    run = open_run(folder, recipe.called)
+    stages.source(recipe, run)
+    for name in recipe.events.modalities:
+        for fold in range(recipe.judges.folds):
+            events.judge(recipe, run, name, fold)
+    synthesis.everything(recipe, run)
+    return run
+
+
+def samples_of(run: Run) -> list:
+    return read_samples(Store(str(run.path("synthesis"))))
+
+
+def rows_of(run: Run, recipe: Recipe) -> dict[str, list[dict]]:
+    """Way -> the rows of its draft's manifest."""
+    drafts = Store(str(run.path("drafts/synthesis")))
+    names = {way: f"train-{number:06d}.parquet" for number, way in enumerate(recipe.synthesis.asked)}
+    return {way: read_manifest(drafts, [name]).to_pylist() for way, name in names.items()}
+
+
+def bytes_of(run: Run) -> dict[str, str]:
+    made = [*run.folder.glob("synthesis-*.safetensors"), *run.path("synthesis").rglob("*")]
+    return {str(path.relative_to(run.folder)): sha256_of(path) for path in made if path.is_file()}
+
+
+def test_every_way_leaves_pairs_whose_given_part_is_bit_by_bit_a_training_member(recipe, tmp_path):
+    run = gone_through(recipe, tmp_path / "run")
+
+    real = open_pairs(run.path("source"))
+    known = {n: {x.numpy().tobytes() for x in s.batch("train", recipe.source).inputs[n]} for n, s in real.sides.items()}
+    found = samples_of(run)
+    assert {sample.search for sample in found} == set(recipe.synthesis.asked)
+    for sample in found:
+        fresh = {
+            n
+            for n, v in sample.inputs.items()
+            if (v.float() / (255 if n == "image" else 1)).numpy().tobytes() not in known[n]
+        }
+        if sample.search.startswith("cross_modal_"):
+            assert (
+                fresh == {sample.search.removeprefix("cross_modal_")} == {n for n, far in sample.moved.items() if far}
+            )
+        elif sample.search == "paired_latent":
+            assert fresh == set(real.sides)
+    assert not verify(Store(str(run.path("synthesis"))))
+
+
+def test_parents_are_the_members_that_a_pair_holds_and_no_member_of_another_part_is_ever_one(recipe, tmp_path):
+    run = gone_through(recipe, tmp_path / "run")
+
+    sides = open_pairs(run.path("source")).sides
+    train = {name: set(side.batch("train", recipe.source).keys) for name, side in sides.items()}
+    told = rows_of(run, recipe)
+    of_way = {way: {parent for row in rows for parent in row["parents"]} for way, rows in told.items()}
+    assert of_way["paired_latent"] == set()
+    assert of_way["cross_modal_image"] <= train["features"]
+    assert of_way["cross_modal_features"] <= train["image"]
+    assert of_way["synchronised"] <= train["image"] | train["features"]
+    assert {len(row["parents"]) for row in told["synchronised"]} == {2}
+    assert all({"sync_time", "sync_gain", "sync_flip"} <= dict(row["scores"]).keys() for row in told["synchronised"])
+
+
+def test_the_same_recipe_makes_the_same_bytes_and_a_gan_stopped_half_way_goes_on_to_the_bit(
+    recipe, tmp_path, monkeypatch
+):
+    whole = gone_through(recipe, tmp_path / "whole")
+    monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 2)
+    advance, done = fitting.paired_gan.advance, []
+
+    def until_the_fifth_step(*given):
+        if len(done) == 5:
+            done.append("stopped")
+            raise KeyboardInterrupt
+        done.append("step")
+        return advance(*given)
+
+    monkeypatch.setattr(fitting.paired_gan, "advance", until_the_fifth_step)
+    with pytest.raises(KeyboardInterrupt):
+        gone_through(recipe, tmp_path / "broken")
+    again = gone_through(recipe, tmp_path / "broken")
+
+    assert bytes_of(again) == bytes_of(whole)
+    assert done.count("step") == 3 * 6 + 1  # of the first GAN, one step after the checkpoint was done twice
+
+
+def test_a_plan_names_every_stage_beforehand_and_none_afterwards(recipe, tmp_path):
+    before = plan_of(recipe, tmp_path / "run", "synthesise")
+    run = gone_through(recipe, tmp_path / "run")
+    after = plan_of(recipe, tmp_path / "run", "synthesise")
+
+    done = {str(path.relative_to(run.path("stages")).with_suffix("")) for path in run.path("stages").rglob("*.json")}
+    assert {stage.name for stage in before.todo} == done
+    assert not after.todo
+
+
+def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, tmp_path):
+    """No judge gives a class all of its belief, and nothing is a thousand times as far from all that is known."""
+    strict = changed(recipe, {"synthesis.agreed": "1"})
+    copies = changed(recipe, {"synthesis.apart": "1000"})
+    run = gone_through(recipe, tmp_path / "run")
+
+    denied, copied = ({}, {})
+    for found, other in ((denied, strict), (copied, copies)):
+        for way in recipe.synthesis.asked:
+            synthesis.draft(other, run, way)
+        found |= {way: {row["reason"] for row in rows} for way, rows in rows_of(run, recipe).items()}
+
+    assert all(reasons <= {"judged_image", "judged_features"} for reasons in denied.values())
+    assert copied["cross_modal_image"] == {"copied_image"}
+    assert copied["cross_modal_features"] == copied["paired_latent"] == {"copied_features"}
+    assert copied["synchronised"] == {""}  # transformed real events are no copies of themselves
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"synthesis.ways.cross_modal_audio": "5"}, "cross_modal_audio"),
+        ({f"synthesis.ways.{way}": "0" for way in preset("spoken_mnist").synthesis.ways}, "makes no pairs"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(recipe, options, said):
+    wrong = changed(recipe, options)
+
+    with pytest.raises(WrongUse, match=said):
+        synthesis.must_be_possible(wrong)
+
+
+@pytest.mark.parametrize("options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}])
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(ValueError, match=r"synthesis\."):
+        SynthesisOptions(**options)
+
+
+def test_the_report_names_every_way_and_its_control(recipe, tmp_path, capsys):
+    run = gone_through(recipe, tmp_path / "run")
+
+    pages.show_report(pages.write(recipe, run))
+
+    found = pages.figures_of(recipe, run)["ways"]
+    assert all({"real", "kept"} <= set(found[way]) for way in recipe.synthesis.asked)
+    assert all(
+        {"unfiltered", "control", "trained", "diversity"} <= set(found[way]) for way in recipe.synthesis.generated
+    )
+    assert "control" in capsys.readouterr().out
+
+
+def test_pictures_and_sounds_made_by_one_draw_are_in_step_in_the_shards_too(tmp_path):
+    base = preset("spoken_mnist")
+    ways = SynthesisOptions({"synchronised": 30}, sync=SyncOptions(time=0.1, columns="time"), agreed=0, shards=1)
+    small = replace(
+        base.events, epsilon={"image": 0.1, "audio": 0.01}, reach={}, shift={}, warm=2, features=2, hidden=4
+    )
+    source = write_clips(tmp_path / "clips", "strips", 12, np.random.default_rng(0))
+    run = gone_through(replace(base, source=source, events=small, synthesis=ways), tmp_path / "run")
+
+    found = samples_of(run)
+    image, audio = (torch.stack([sample.inputs[name] for sample in found]).float() for name in ("image", "audio"))
+    assert len(found) == 30
+    assert lags(image / 255, audio / 32768).abs().max() <= 1
+    assert len({sample.moved["audio"] for sample in found}) > 20  # each by a draw of its own
+
+
+@pytest.mark.slow
+def test_pairs_of_one_latent_agree_and_those_drawn_apart_do_not(recipe, tmp_path):
+    """Colours and offsets are easily made: if the examiners do not name them alike, nothing works."""
+    torch.set_num_threads(1)
+    longer = changed(
+        recipe,
+        {
+            "synthesis.gan.steps": "400",
+            "synthesis.gan.features": "8",
+            "synthesis.gan.discriminator_features": "64",
+            "synthesis.gan.batch_size": "16",
+            "synthesis.ways.paired_latent": "60",
+            "synthesis.ways.cross_modal_features": "0",
+            "synthesis.measured": "120",
+            "events.warm": "150",
+        },
+    )
+    run = gone_through(longer, tmp_path / "run")
+
+    paired = synthesis.figures(longer, run, "paired_latent").facts
+    crossed = synthesis.figures(longer, run, "cross_modal_image").facts
+
+    assert paired["unfiltered"]["right"] > 0.8
+    assert crossed["unfiltered"]["right_image"] > 0.8
+    assert paired["control"]["right"] < 0.6
+    assert crossed["control"]["right_image"] < 0.6
