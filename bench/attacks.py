@@ -33,8 +33,10 @@ import generators.attacks
 from bench import others
 from data.plugins import plugin
 from generators.attacks import Attack
-from generators.balls import Ball, lengths
-from pipelines.training.fitting.fit import FitOptions, fit
+from generators.balls import lengths
+from generators.options import Ball
+from pipelines.training.fitting.fit import fit
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 RADII = {"plain": {"linf": 0.06, "l2": 0.3}, "hardened": {"linf": 0.12, "l2": 0.6}}

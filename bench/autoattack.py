@@ -24,10 +24,11 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from data.sources import SourceOptions, source_of
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.evaluation import suite
 from pipelines.training.evaluation.referee import reference_autoattack
-from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.fit import fit
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 MODELS = {

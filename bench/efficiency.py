@@ -23,9 +23,9 @@ from data.loader import MixedBatches, Pool
 from data.modalities import image
 from data.plugins import plugin
 from data.runs import open_run
-from generators.balls import Ball
 from generators.checks import Check, hear
 from generators.margins import Model
+from generators.options import Ball
 from generators.search.random_latent import random_latent
 from pipelines.recipes import DEFAULT, Recipe
 from pipelines.training.evaluation.statistics import difference

@@ -30,7 +30,8 @@ from generators import gan
 from generators.checks import Evidence
 from generators.checks.agreement import agreement
 from generators.networks import GanShape
-from generators.search import Scene, Search, SearchOptions
+from generators.options import GanOptions, SearchOptions
+from generators.search import Scene, Search
 from generators.search.mixup import mixup
 from generators.search.pixel_interpolate import pixel_interpolate
 from generators.search.random_latent import random_latent
@@ -268,7 +269,7 @@ def generator_of(task: Task, seed: int, path: Path, steps: int) -> Callable[[Ten
     if not steps:
         return no_generator
     x, y = task.train.inputs["image"], task.train.labels
-    options = gan.GanOptions(steps=steps)
+    options = GanOptions(steps=steps)
     sizes = (options.latent, options.features, options.discriminator_features)
     shape = GanShape(1, x.shape[2], x.shape[3], CLASSES, *sizes)
     training = gan.begin(shape, options, seed)
@@ -290,7 +291,7 @@ def cast_of(task: Task, real: Samples, steps: int, seed: int, generator: Callabl
     streams = [stream("oversampling", real, steps, seed)]
     streams += [stream("mixup", part, steps, 100 * seed + fold) for fold, part in enumerate(seen)]
     models = train(streams, [seed, *(100 * seed + fold for fold in range(3))])
-    scene = Scene(models.alone(0), generator, gan.GanOptions().latent, task.train)
+    scene = Scene(models.alone(0), generator, GanOptions().latent, task.train)
     return Cast(scene, [models.alone(number) for number in (1, 2, 3)])
 
 

@@ -29,7 +29,8 @@ from pathlib import Path
 import torch
 
 from data.claims import claim
-from data.drafts import DraftRecord, Judged, draft_files, write_draft
+from data.draft_files import DraftRecord, draft_files
+from data.drafts import Judged, write_draft
 from data.packing import About, finish, pack_shard, plan
 from data.records import Batch, Candidates, Verdict
 from data.runs import Facts, Run, hold, open_run

@@ -20,7 +20,8 @@ from pipelines.training.fitting.fit import fit
 from pipelines.training.fitting.judges import blended
 from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng
 from pipelines.training.models.classifier import Classifier, load_classifier, save_classifier
-from pipelines.training.participants import GENERATOR, MODEL, SOURCE, samples, scene_of, shape_of
+from pipelines.training.participants import samples, scene_of, shape_of
+from pipelines.training.places import GENERATOR, MODEL, SOURCE
 
 SEARCHES = ("latent_walk", "perturb", "pixel_interpolate")
 BAND = 1.0

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "fixtures"))
 import masked
 
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
 from generators.margins import Model
 from generators.masking import check_masking
 from generators.neighbours import soft_neighbours
+from generators.options import Ball
 
 BALLS = (Ball(0.05), Ball(0.1), Ball(0.2), Ball(0.5, "l2"))
 CASES = (*((ball, count) for ball in BALLS for count in (100, 300)), (Ball(0.1), 600))

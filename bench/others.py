@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.models.classifier import Classifier
 
 Other = Callable[[Tensor, Tensor], Tensor]

@@ -27,8 +27,8 @@ from data.store import Store
 from data.verify import verify
 from generators.along import along, attack_along
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
 from generators.margins import margins_of
+from generators.options import Ball
 
 OPTIONS = SourceOptions(
     name="paired",

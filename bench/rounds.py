@@ -18,7 +18,7 @@ from statistics import mean, stdev
 import torch
 
 from data.runs import Run
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.recipes import DEFAULT, Recipe, overridden
 from pipelines.training import stages
 from pipelines.training.evaluation.suite import autoattack, begin, finish

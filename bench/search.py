@@ -38,14 +38,15 @@ from bench import others
 from data.plugins import plugin
 from data.records import Batch, Candidates
 from data.sources import SourceOptions
-from generators.balls import Ball
 from generators.checks import Witnesses, hear
 from generators.fidelity import precision_recall
 from generators.margins import Model
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose
+from generators.options import Ball, SearchOptions
+from generators.search import Scene, keys_of, pick_parents, propose
 from pipelines.training.materialise import balanced_labels
 from pipelines.training.models.classifier import load_classifier
-from pipelines.training.participants import EXAMINER, scene_of, witnesses_of
+from pipelines.training.participants import scene_of, witnesses_of
+from pipelines.training.places import EXAMINER
 
 AT_ONCE = 256
 ENOUGH, SHOWN = 60, 50

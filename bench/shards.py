@@ -31,7 +31,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from data.drafts import DraftRecord, draft_files
+from data.draft_files import DraftRecord, draft_files
 from data.files import canonical_json, write_atomically
 from data.manifest import SCHEMA, encode_table
 from data.packing import About, finish, pack_shard, plan

@@ -34,9 +34,9 @@ from data.store import Store
 from data.taken import Taken, open_taken
 from data.words import Words, wordnet
 from generators.attacks import Attack
-from generators.balls import Ball
 from generators.crossmodal import fold_of
 from generators.margins import Model, margins_of
+from generators.options import Ball
 from generators.rewriting import rewrite, written
 from generators.text_attacks import Rules
 from generators.text_attacks.letters import letters, propose

@@ -33,7 +33,7 @@ from data.loader import MixedBatches, Pool
 from data.records import Batch
 from data.sources import SourceOptions, source_of
 from data.taken import open_taken
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.evaluation.suite import autoattack, begin, finish
 from pipelines.training.fitting.fit import Beside, Fitted, fit
 from pipelines.training.fitting.options import FitOptions

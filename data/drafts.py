@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.draft_files import DraftRecord as DraftRecord
-from data.draft_files import draft_files as draft_files
+from data.draft_files import DraftRecord, draft_files
 from data.files import canonical_json, write_atomically
 from data.forms import IMAGE_ALONE, Form
 from data.manifest import encode_manifest

@@ -21,10 +21,7 @@ from data.census import classes_of, copies_of, digest_of_rows, parts_of
 from data.errors import Damaged, WrongUse
 from data.files import canonical_json, digest_of, write_atomically
 from data.forms import Form
-from data.intake_files import PIXELS as PIXELS
-from data.intake_files import QUARANTINE as QUARANTINE
-from data.intake_files import SAMPLES as SAMPLES
-from data.intake_files import SUMMARY as SUMMARY
+from data.intake_files import QUARANTINE, SAMPLES, SUMMARY
 from data.looking import ROWS, Look, Row, fit_of, form_of, looked_at
 from data.manifest import encode_table
 from data.modalities import modality

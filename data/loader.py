@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data.errors import WrongUse
-from data.labels import Labels as Labels
+from data.labels import Labels
 from data.mixing import drawn
 from data.modalities import image, modality
 from data.reading import Sample, read_samples

@@ -21,7 +21,8 @@ from data.census import place_of
 from data.errors import Damaged, WrongUse
 from data.files import canonical_json, digest_of, read_json, write_atomically
 from data.forms import Form
-from data.intake import SAMPLES, SUMMARY, Summary, kept_by, take_in
+from data.intake import Summary, kept_by, take_in
+from data.intake_files import SAMPLES, SUMMARY
 from data.records import Batch
 from data.sources import PARTS, Part, Source, SourceOptions, side_of
 from data.taken import Taken, open_taken

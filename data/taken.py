@@ -14,7 +14,8 @@ from data.census import place_of
 from data.errors import Damaged, WrongUse
 from data.files import read_json
 from data.forms import Form
-from data.intake import SAMPLES, SUMMARY, Summary, values_file
+from data.intake import Summary, values_file
+from data.intake_files import SAMPLES, SUMMARY
 from data.modalities import modality
 from data.records import Batch
 from data.sources import Part, SourceOptions

@@ -15,8 +15,8 @@ from torch import Tensor
 from data.forms import Form
 from data.modalities import modality
 from generators.attacks import Attack
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 
 Fused = Callable[[Mapping[str, Tensor]], Tensor]
 """A model of several modalities: modality -> x (N, ...) -> logits (N, K)."""

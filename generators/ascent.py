@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, RowLoss, climbed
-from generators.balls import Ball, columns, lengths, must_be_finite, project, uphill
+from generators.balls import columns, lengths, must_be_finite, project, uphill
 from generators.margins import Model
+from generators.options import Ball
 from generators.starts import worst_of_starts
 
 MOMENTUM = 0.75

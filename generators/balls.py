@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from generators.options import Ball as Ball
-from generators.options import Norm as Norm
+from generators.options import Ball, Norm
 
 
 def lengths(delta: Tensor, norm: Norm) -> Tensor:

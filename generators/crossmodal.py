@@ -11,8 +11,8 @@ from data.records import Batch, Candidates, Verdict
 from generators.along import Along, attack_along
 from generators.attacks import Attack
 from generators.augmentation import delay, shift
-from generators.balls import Ball
 from generators.margins import Model, margins_of
+from generators.options import Ball
 
 
 def attack_one(way: Along, batch: Batch, attack: Attack, ball: Ball, rng: torch.Generator) -> Candidates:

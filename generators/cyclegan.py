@@ -19,7 +19,7 @@ from generators.devices import autocast
 from generators.image_pool import ImagePool
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.margins import Model
-from generators.options import CycleOptions as CycleOptions
+from generators.options import CycleOptions
 from generators.translators import CycleShape, DomainDiscriminator, Translator
 from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
 

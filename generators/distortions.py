@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generators.options import DistortionOptions as DistortionOptions
+from generators.options import DistortionOptions
 
 
 @torch.no_grad()

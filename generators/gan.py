@@ -14,7 +14,7 @@ from torch import Tensor
 from generators.augmentation import augment
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import Discriminator, GanShape, Generator
-from generators.options import GanOptions as GanOptions
+from generators.options import GanOptions
 from generators.underway import Average, alone, average, optimiser_tensors, restore_optimisers, under, update
 
 

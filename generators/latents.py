@@ -8,7 +8,8 @@ from torch import Tensor
 from data.modalities import image
 from data.records import Candidates
 from generators.margins import margins_of
-from generators.search import Scene, SearchOptions, on_side, propose, wanted_margins
+from generators.options import SearchOptions
+from generators.search import Scene, on_side, propose, wanted_margins
 
 TOLERANCE = 0.1
 """A search stops within this share of the band of the wanted margin."""

@@ -23,8 +23,8 @@ from generators.attacks import Attack
 from generators.attacks.fgsm import fgsm
 from generators.attacks.pgd import pgd
 from generators.attacks.square import square
-from generators.balls import Ball
 from generators.margins import Model, margins_of
+from generators.options import Ball
 from generators.pairs import chance_of
 from generators.symptoms import (
     ALPHA,

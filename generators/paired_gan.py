@@ -14,7 +14,7 @@ from torch import Tensor
 from generators.augmentation import augment, delay
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.paired_networks import Inputs, PairDiscriminator, PairGenerator, PairShape, side_by_side
-from generators.paired_options import PairGanOptions as PairGanOptions
+from generators.paired_options import PairGanOptions
 from generators.underway import average, optimiser_tensors, restore_optimisers, under, update
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from generators.balls import Norm, columns
+from generators.balls import columns
 from generators.margins import Model
+from generators.options import Norm
 
 RIVALS = 9
 """Classes looked at, those of the highest logits: all others of ten classes, as many as AutoAttack has targets."""

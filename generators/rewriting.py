@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, climbed
-from generators.balls import Ball
 from generators.margins import Model, margins_of
+from generators.options import Ball
 from generators.spelling import BYTES, Written, bytes_of, padded, weights_of
 
 Propose = Callable[[list[Written], Tensor, int], list[list[Written]]]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, RowLoss
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 
 Attempt = Callable[[Tensor, Aim], Tensor]
 """Inputs, float (N, ...), and their aim -> x_adv, float (N, ...), from one start."""

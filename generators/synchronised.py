@@ -16,7 +16,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from generators.paired_options import SyncOptions as SyncOptions
+from generators.paired_options import SyncOptions
 
 TIME_AXIS = {"audio": 2, "features": 1}
 """Modality -> the dimension of x (N, ...) along which time runs; of images it is an option."""

@@ -19,7 +19,8 @@ from generators.checks import joint_opinion
 from generators.crossmodal import Bench
 from generators.margins import margins_of
 from generators.paired_networks import PairGenerator
-from generators.synchronised import SyncOptions, draw, synchronised
+from generators.paired_options import SyncOptions
+from generators.synchronised import draw, synchronised
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data.runs import Run, StageRecord
-from generators.balls import Norm
+from generators.options import Norm
 from pipelines.orchestration.flows import run_flow
 from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from data.drafts import DraftRecord, Judged, write_draft
+from data.draft_files import DraftRecord
+from data.drafts import Judged, write_draft
 from data.packing import About, finish, pack_shard, plan
 from data.records import Batch, Candidates, Verdict
 from data.shards import ShardSet

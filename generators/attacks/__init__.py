@@ -12,8 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 
 
 class Attack(Protocol):

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from generators.aims import aim_of, logits_ratio
 from generators.ascent import auto_pgd
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 
 
 def apgd_dlr(

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of
-from generators.balls import Ball, columns, lengths, unbroken
+from generators.balls import columns, lengths, unbroken
 from generators.margins import Model, margins_of
+from generators.options import Ball
 
 SEARCHES = 9
 """Values of the weight of being wrong, `c`, that are tried a row (section 5.1 and the authors' code)."""

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of
-from generators.balls import Ball, columns, lengths, uphill
+from generators.balls import columns, lengths, uphill
 from generators.boundary import bisect_to_margin
 from generators.margins import Model
+from generators.options import Ball
 from generators.planes import distances, nearest_plane
 
 OVERSHOOT = 0.02

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of
-from generators.balls import Ball, columns, lengths, unbroken
+from generators.balls import columns, lengths, unbroken
 from generators.margins import Model
+from generators.options import Ball
 from generators.planes import nearest_plane, step_to_plane
 
 OVERSHOOT = 1.05

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from generators.aims import aim_of, climbed, cross_entropy
-from generators.balls import Ball, project, uphill
+from generators.balls import project, uphill
 from generators.margins import Model
+from generators.options import Ball
 
 
 def fgsm(

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of, climbed, cross_entropy
-from generators.balls import Ball, must_be_finite, project, random_point, uphill
+from generators.balls import must_be_finite, project, random_point, uphill
 from generators.margins import Model
+from generators.options import Ball
 from generators.starts import worst_of_starts
 
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from generators.aims import Aim, aim_of
-from generators.balls import Ball, must_be_finite
+from generators.balls import must_be_finite
 from generators.margins import Model, margins_of
+from generators.options import Ball
 from generators.squares import as_images, recoloured, striped, tiled, transferred, window_of
 from generators.starts import worst_of_starts
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from data.records import Batch, Candidates, Verdict
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
 from generators.margins import Model, margins_of
+from generators.options import Ball
 from generators.translation import Translation
 
 

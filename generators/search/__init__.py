@@ -16,12 +16,10 @@ from torch import Tensor
 
 from data.modalities import image
 from data.records import Batch, Candidates
-from generators.apportioning import plain_mix as plain_mix
 from generators.hardness import unseen_probabilities
 from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
-from generators.options import SearchOptions as SearchOptions
-from generators.options import Sides
+from generators.options import SearchOptions, Sides
 from generators.translation import Translation
 
 

@@ -9,8 +9,8 @@ import generators.attacks
 from data.plugins import plugin
 from data.records import Candidates
 from generators.attacks import Attack
-from generators.balls import Ball
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose
+from generators.options import Ball, SearchOptions
+from generators.search import Scene, keys_of, pick_parents, propose
 
 
 def adversarial(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

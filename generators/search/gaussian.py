@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from data.records import Batch, Candidates
-from generators.search import Scene, SearchOptions, propose
+from generators.options import SearchOptions
+from generators.search import Scene, propose
 
 SHRINKAGE = 0.5
 """Share of the covariance that comes from all classes: a class of a few samples spans too few directions of its own."""

@@ -8,15 +8,8 @@ from data.records import Candidates
 from generators.boundary import first_crossing
 from generators.latents import TOLERANCE
 from generators.margins import margins_of
-from generators.search import (
-    Scene,
-    SearchOptions,
-    keys_of,
-    pick_parents,
-    pick_strangers,
-    propose,
-    wanted_margins,
-)
+from generators.options import SearchOptions
+from generators.search import Scene, keys_of, pick_parents, pick_strangers, propose, wanted_margins
 from generators.sphere import slerp
 
 

@@ -8,7 +8,8 @@ from data.records import Candidates
 from generators.boundary import close_in
 from generators.latents import TOLERANCE, from_latents
 from generators.margins import margins_of
-from generators.search import Scene, SearchOptions
+from generators.options import SearchOptions
+from generators.search import Scene
 from generators.sphere import slerp, tangent, turn
 
 OVERSHOOT = 1.05

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from data.records import Candidates
 from generators.hardness import hardness
-from generators.search import Scene, SearchOptions, keys_of, propose
+from generators.options import SearchOptions
+from generators.search import Scene, keys_of, propose
 
 
 def mine(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

@@ -9,9 +9,9 @@ import generators.attacks
 from data.plugins import plugin
 from data.records import Candidates
 from generators.attacks import Attack
-from generators.balls import Ball
 from generators.boundary import bisect_to_margin
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose, translated, wanted_margins
+from generators.options import Ball, SearchOptions
+from generators.search import Scene, keys_of, pick_parents, propose, translated, wanted_margins
 
 
 def perturb(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

@@ -5,15 +5,8 @@ from torch import Tensor
 
 from data.records import Candidates
 from generators.boundary import bisect_to_margin
-from generators.search import (
-    Scene,
-    SearchOptions,
-    keys_of,
-    pick_parents,
-    pick_strangers,
-    propose,
-    wanted_margins,
-)
+from generators.options import SearchOptions
+from generators.search import Scene, keys_of, pick_parents, pick_strangers, propose, wanted_margins
 
 
 def pixel_interpolate(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from data.records import Candidates
-from generators.search import Scene, SearchOptions, propose
+from generators.options import SearchOptions
+from generators.search import Scene, propose
 
 
 def random_latent(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from data.records import Candidates
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose
+from generators.options import SearchOptions
+from generators.search import Scene, keys_of, pick_parents, propose
 
 
 def repeat(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

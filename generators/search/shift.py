@@ -5,7 +5,8 @@ from torch import Tensor
 
 from data.records import Candidates
 from generators import augmentation
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose
+from generators.options import SearchOptions
+from generators.search import Scene, keys_of, pick_parents, propose
 
 
 def shift(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Generator) -> Candidates:

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from data.records import Candidates
 from generators.margins import margins_of
-from generators.search import Scene, SearchOptions, keys_of, pick_parents, propose, wanted_margins
+from generators.options import SearchOptions
+from generators.search import Scene, keys_of, pick_parents, propose, wanted_margins
 from generators.warps import linear, warp
 
 TRIES = 10

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from data.words import Words
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 from generators.rewriting import rewrite, written
 from generators.spelling import Written, edited, letter_gains, padded, spots_of
 from generators.text_attacks import Rules

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from data.sources import Side
 from pipelines.recipes.spoken_mnist import spoken_mnist
+from pipelines.training.synthesis.options import SynthesisOptions
 
 spoken_mnist_waveform = replace(
     spoken_mnist,
@@ -21,4 +22,5 @@ spoken_mnist_waveform = replace(
         reach={"image": 1.25, "audio": 1.3},
         shift={"image": 1, "audio": 800},
     ),
+    synthesis=SynthesisOptions(ways={"synchronised": 1000}),
 )

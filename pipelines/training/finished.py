@@ -12,7 +12,7 @@ from data.files import canonical_json, digest_of, read_json, sha256_of, write_at
 from data.runs import Run
 from data.sources import fingerprint_of
 from pipelines.recipes import Recipe
-from pipelines.training.models.opening import digest_of_model
+from pipelines.training.models.locating import digest_of_model
 
 FINISHED = "finished"
 """Folder of what the flows left, within the run."""

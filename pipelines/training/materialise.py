@@ -16,15 +16,12 @@ from data.draft_files import DraftRecord
 from data.drafts import Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
-from generators.balls import Ball
+from generators.apportioning import plain_mix
 from generators.checks import Check, Evidence, Witnesses, hear, press
 from generators.margins import Model
-from generators.options import SearchOptions
-from generators.search import Scene, Search, plain_mix
-from pipelines.training.drafting import DRAFTS, SPLIT
-from pipelines.training.drafting import DraftRequest as DraftRequest
-from pipelines.training.drafting import ShardOptions as ShardOptions
-from pipelines.training.drafting import preview_file as preview_file
+from generators.options import Ball, SearchOptions
+from generators.search import Scene, Search
+from pipelines.training.drafting import DRAFTS, SPLIT, DraftRequest, preview_file
 from pipelines.training.pages.previews import write_previews
 from pipelines.training.participants import scene_of, taken, witnesses_of
 from pipelines.training.progress import report

@@ -20,12 +20,7 @@ from pipelines.training.models.brought import open_brought
 from pipelines.training.models.classifier import ClassifierShape, load_classifier
 from pipelines.training.models.locating import ModelOptions, is_brought
 from pipelines.training.models.opening import open_model
-from pipelines.training.places import EXAMINER as EXAMINER
-from pipelines.training.places import GENERATOR as GENERATOR
-from pipelines.training.places import MODEL as MODEL
-from pipelines.training.places import SOURCE as SOURCE
-from pipelines.training.places import ensemble_files
-from pipelines.training.places import judge_file as judge_file
+from pipelines.training.places import GENERATOR, MODEL, SOURCE, ensemble_files, judge_file
 
 
 def taken(run: Path) -> Taken:

@@ -14,12 +14,12 @@ from data.plugins import plugin
 from data.records import Batch, Candidates
 from data.sources import Part
 from generators.checks import Check, Evidence, hear
+from generators.options import SearchOptions
 from generators.planting import Planted, plant
-from generators.search import Scene, Search, SearchOptions
+from generators.search import Scene, Search
 from generators.thresholds import choose
 from pipelines.recipes import Recipe
 from pipelines.training.drafting import AUTO, THRESHOLDS
-from pipelines.training.drafting import chosen_of as chosen_of
 from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng, pressed
 from pipelines.training.participants import samples, scene_of, witnesses_of
 from pipelines.training.progress import report

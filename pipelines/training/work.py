@@ -15,6 +15,7 @@ from data.sources import source_of
 from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
+from generators.options import GanOptions
 from pipelines.recipes import Recipe
 from pipelines.training.devices import Team, on_devices
 from pipelines.training.fitting.calibration import calibrate
@@ -165,14 +166,14 @@ def _fit_gan(team: Team, recipe: Recipe, run: Path) -> dict[str, object]:
     return {}
 
 
-def _begin_gan(team: Team, shape: GanShape, options: gan.GanOptions, seed: int) -> gan.GanTraining:
+def _begin_gan(team: Team, shape: GanShape, options: GanOptions, seed: int) -> gan.GanTraining:
     training = gan.begin(shape, options, seed)
     training.average = team.average
     team.seed(training.rng, seed)
     return training
 
 
-def _gan_shape(shape: ClassifierShape, options: gan.GanOptions) -> GanShape:
+def _gan_shape(shape: ClassifierShape, options: GanOptions) -> GanShape:
     return GanShape(
         channels=shape.channels,
         height=shape.height,

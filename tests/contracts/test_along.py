@@ -10,7 +10,7 @@ from data.forms import Form
 from data.modalities import modality
 from data.plugins import plugin, plugin_names
 from generators.along import along, attack_along
-from generators.balls import Ball
+from generators.options import Ball
 
 STEPS = {"square": 400, "cw": 400, "pgd": 20}
 NEAREST = ("cw", "deepfool", "fab")

@@ -5,8 +5,8 @@ import torch
 
 from data.plugins import plugin_names
 from generators.attacks.fgsm import fgsm
-from generators.balls import Ball
 from generators.margins import margins_of
+from generators.options import Ball
 from pipelines.training.models import architectures, checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
 

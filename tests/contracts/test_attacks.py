@@ -5,7 +5,7 @@ import torch
 
 import generators.attacks
 from data.plugins import plugin, plugin_names
-from generators.balls import Ball
+from generators.options import Ball
 
 STEPS = {"square": 400, "cw": 200, "pgd": 20}
 NEAREST = ("cw", "deepfool", "fab")

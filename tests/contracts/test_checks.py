@@ -7,9 +7,9 @@ import torch
 
 import generators.checks
 from data.plugins import plugin, plugin_names
-from generators.balls import Ball
 from generators.checks import Evidence, Witnesses, come_back, hear, press
 from generators.margins import margins_of
+from generators.options import Ball
 
 
 @pytest.fixture

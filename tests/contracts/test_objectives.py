@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import pipelines.training.fitting.objectives
 from data.plugins import plugin, plugin_names
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.fitting.objectives import Memory, Objective, Plan
 
 BALL = Ball(epsilon=0.1, steps=3, step_size=0.05)

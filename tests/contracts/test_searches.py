@@ -10,7 +10,7 @@ import generators.search
 from data.modalities import image
 from data.plugins import plugin, plugin_names
 from generators.margins import margins_of
-from generators.search import SearchOptions
+from generators.options import SearchOptions
 from generators.search.perturb import perturb
 
 OPTIONS = SearchOptions(band=2.0, epsilon=0.5)

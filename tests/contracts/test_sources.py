@@ -19,7 +19,8 @@ from PIL import Image
 
 import data.sources
 from data.errors import Damaged, WrongUse
-from data.intake import QUARANTINE, Summary, take_in
+from data.intake import Summary, take_in
+from data.intake_files import QUARANTINE
 from data.plugins import plugin_names
 from data.sources import SourceOptions, source_of
 from data.taken import open_taken

@@ -12,8 +12,8 @@ from data.plugins import plugin, plugin_names
 from data.records import Batch
 from data.words import Words
 from generators.along import along, attack_along
-from generators.balls import Ball
 from generators.crossmodal import attack_one
+from generators.options import Ball
 from generators.spelling import padded
 from generators.text_attacks import Rules
 

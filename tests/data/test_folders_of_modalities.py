@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from data.errors import WrongUse
-from data.intake import QUARANTINE, Summary, take_in
+from data.intake import Summary, take_in
+from data.intake_files import QUARANTINE
 from data.pairing import open_pairs, take_in_pairs
 from data.sources import PARTS, Side, SourceOptions, source_of
 from data.taken import open_taken

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from data.errors import Damaged, WrongUse
-from data.intake import QUARANTINE, Summary, take_in
+from data.intake import Summary, take_in
+from data.intake_files import QUARANTINE
 from data.pixels import MOST_PIXELS
 from data.sources import Found, Source, SourceOptions
 from data.taken import must_suffice, open_taken

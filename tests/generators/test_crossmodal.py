@@ -7,8 +7,8 @@ from data.forms import Form
 from data.records import Batch
 from generators.along import Together, along
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
 from generators.crossmodal import Bench, Hearing, attack_one, fold_of, hear, moved
+from generators.options import Ball
 
 UNIT = (2.0, 4.0)
 FORMS = {"image": Form((1, 1, 1)), "features": Form((2, 2), unit=UNIT)}

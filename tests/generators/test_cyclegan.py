@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from generators import cyclegan
-from generators.cyclegan import CycleOptions, Domains
+from generators.cyclegan import Domains
 from generators.image_pool import ImagePool
+from generators.options import CycleOptions
 from generators.translation import translation_of
 from generators.translators import CycleShape, Translator, stages_of
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from generators.distortions import DistortionOptions, distort
+from generators.distortions import distort
+from generators.options import DistortionOptions
 
 NONE = DistortionOptions(turn=0, slant=0, growth=0, move=0, bend=0)
 

@@ -6,9 +6,9 @@ import torch
 from generators import gan
 from generators.augmentation import augment, shift
 from generators.fidelity import precision_recall
-from generators.gan import GanOptions
 from generators.losses import relativistic_loss, zero_centred_penalty
 from generators.networks import GanShape
+from generators.options import GanOptions
 
 OPTIONS = GanOptions(steps=6, batch_size=4, latent=3, features=4, discriminator_features=8)
 SHAPE = GanShape(channels=1, height=4, width=4, classes=2, latent=3, features=4, discriminator_features=8)

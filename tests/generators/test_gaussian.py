@@ -1,7 +1,8 @@
 import torch
 
 from data.records import Batch
-from generators.search import Scene, SearchOptions
+from generators.options import SearchOptions
+from generators.search import Scene
 from generators.search.gaussian import gaussian
 
 

@@ -14,7 +14,8 @@ from generators.checks.margin_band import margin_band
 from generators.checks.near_duplicate import near_duplicate
 from generators.hardness import hardness, unseen_probabilities
 from generators.neighbours import soft_neighbours
-from generators.search import Scene, SearchOptions
+from generators.options import SearchOptions
+from generators.search import Scene
 from generators.search.mine import mine
 
 FOLDS = 3

@@ -3,7 +3,7 @@
 import torch
 
 from generators.inversion import EncoderShape, fit_encoder, invert
-from generators.search import SearchOptions
+from generators.options import SearchOptions
 from generators.search.interpolate import interpolate
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from generators.search import SearchOptions
+from generators.options import SearchOptions
 from generators.search.latent_walk import latent_walk
 
 OPTIONS = SearchOptions(band=1.0)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from generators import masking
-from generators.balls import Ball
 from generators.masking import Broken, check_masking, checks_of, try_attacks
 from generators.neighbours import soft_neighbours
+from generators.options import Ball
 from generators.pairs import chance_of
 from generators.symptoms import (
     forward_computes_no_gradient,

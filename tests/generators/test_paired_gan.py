@@ -5,9 +5,10 @@ import torch
 
 from data.errors import WrongUse
 from data.forms import Form
-from generators.paired_gan import Events, PairGanOptions, advance, begin, networks_of, restore, shortfall, state_of
+from generators.paired_gan import Events, advance, begin, networks_of, restore, shortfall, state_of
 from generators.paired_gan import _mismatched as mismatched
 from generators.paired_networks import Frames, PairGenerator, PairShape
+from generators.paired_options import PairGanOptions
 from pipelines.training.synthesis.stages import MADE_OF
 
 FORMS = {"image": Form((3, 6, 10)), "features": Form((5, 4))}

@@ -10,8 +10,8 @@ from generators.checks import Evidence
 from generators.checks.agreement import agreement
 from generators.checks.near_duplicate import near_duplicate
 from generators.margins import margins_of
+from generators.options import SearchOptions
 from generators.planting import plant
-from generators.search import SearchOptions
 from generators.search.interpolate import interpolate
 from generators.search.perturb import perturb
 from generators.search.random_latent import random_latent

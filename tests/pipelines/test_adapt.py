@@ -20,7 +20,7 @@ from data.shards import open_set
 from data.sources import SourceOptions, source_of
 from data.store import Store
 from data.taken import open_taken
-from generators.cyclegan import CycleOptions
+from generators.options import CycleOptions
 from generators.pseudo_labels import spread
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets
@@ -28,7 +28,7 @@ from pipelines.training import stages as run_stages
 from pipelines.training.adaptation import domains, figures, fitting, measuring, stages
 from pipelines.training.adaptation.options import AdaptOptions
 from pipelines.training.adaptation.stages import ADAPTED, AUGMENTED, LABELLED, NEAR, SELF, SOURCE_ONLY
-from pipelines.training.fitting.fit import FitOptions
+from pipelines.training.fitting.options import FitOptions
 
 CYCLE = CycleOptions(
     steps=3, batch_size=8, features=4, blocks=1, discriminator_features=4, latent=1, pool=4, semantic=0.5

@@ -11,14 +11,13 @@ from data.intake import take_in
 from data.records import Batch
 from data.sources import Found, Source, SourceOptions
 from generators import gan
-from generators.gan import GanOptions
 from generators.networks import GanShape
-from generators.search import SearchOptions
+from generators.options import GanOptions, SearchOptions
 from pipelines.training.audit.attacking import Task
 from pipelines.training.audit.latent import read_drawn, search_latents
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.models import checkpoints
-from pipelines.training.participants import SOURCE
+from pipelines.training.places import SOURCE
 
 
 def halves(x):

@@ -15,17 +15,18 @@ from data.shards import open_set
 from data.sources import SourceOptions
 from data.store import Store
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
-from generators.gan import GanOptions, begin, networks_of
+from generators.gan import begin, networks_of
 from generators.networks import GanShape
-from generators.search import SearchOptions
+from generators.options import Ball, GanOptions, SearchOptions
 from pipelines.recipes import Recipe
 from pipelines.training import stages, work
-from pipelines.training.materialise import DraftRequest, build_draft
+from pipelines.training.drafting import DraftRequest
+from pipelines.training.materialise import build_draft
 from pipelines.training.models import brought, checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape, save_classifier
-from pipelines.training.models.opening import ModelOptions
-from pipelines.training.participants import GENERATOR, MODEL, judge_file, model_of, samples, taken
+from pipelines.training.models.locating import ModelOptions
+from pipelines.training.participants import model_of, samples, taken
+from pipelines.training.places import GENERATOR, MODEL, judge_file
 from pipelines.training.processes import workers
 
 EXAMPLE = Path(__file__).parents[2] / "examples/export_model.py"

@@ -12,8 +12,8 @@ from bench.prefect_site import RECIPE
 from data.errors import WrongUse
 from data.files import sha256_of
 from generators import gan
-from generators.balls import Ball
 from generators.networks import GanShape
+from generators.options import Ball
 from pipelines.recipes import DEFAULT
 from pipelines.training import work
 from pipelines.training.devices import ALONE, Team, on_devices

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from data.loader import MixedBatches
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.recipes import DEFAULT, Recipe
-from pipelines.training.fitting.fit import FitOptions, fit
+from pipelines.training.fitting.fit import fit
 from pipelines.training.fitting.guard import NOTE
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.fitting.watch import WatchOptions
 from pipelines.training.participants import real_pool
 from pipelines.training.work import fit_arm, read_source

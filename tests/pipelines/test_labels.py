@@ -16,9 +16,11 @@ from generators.networks import GanShape
 from generators.search import pick_parents, pick_strangers
 from pipelines.recipes import DEFAULT
 from pipelines.training import planted, work
-from pipelines.training.fitting.fit import FitOptions
+from pipelines.training.drafting import chosen_of
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.models import checkpoints
-from pipelines.training.participants import GENERATOR, samples, witnesses_of
+from pipelines.training.participants import samples, witnesses_of
+from pipelines.training.places import GENERATOR
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -46,7 +48,7 @@ def run(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def threshold(run) -> float:
-    return planted.chosen_of(planted.choose_thresholds(RECIPE, run))["agreement"]
+    return chosen_of(planted.choose_thresholds(RECIPE, run))["agreement"]
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,18 @@ from data.manifest import read_manifest
 from data.packing import About, finish, pack_shard, plan
 from data.sources import SourceOptions, source_of
 from data.store import Store
-from generators.gan import GanOptions, begin, networks_of
+from generators.apportioning import plain_mix
+from generators.gan import begin, networks_of
 from generators.networks import GanShape
-from generators.search import SearchOptions, plain_mix
-from pipelines.training.materialise import DraftRequest, build_draft, preview_file
+from generators.options import GanOptions, SearchOptions
+from pipelines.training.drafting import DraftRequest, preview_file
+from pipelines.training.materialise import build_draft
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of, margins_of_set
 from pipelines.training.pages.previews import read_previews
-from pipelines.training.participants import EXAMINER, GENERATOR, MODEL, judge_file, scene_of
+from pipelines.training.participants import scene_of
+from pipelines.training.places import EXAMINER, GENERATOR, MODEL, judge_file
 from pipelines.training.probing import probe
 
 SHAPE = ClassifierShape(channels=1, height=8, width=8, classes=10, features=4)

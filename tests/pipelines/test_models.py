@@ -11,9 +11,10 @@ from torch import nn
 
 from data.errors import WrongUse
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
 from generators.margins import margins_of
-from pipelines.training.models.opening import ModelOptions, digest_of_model, open_model
+from generators.options import Ball
+from pipelines.training.models.locating import ModelOptions, digest_of_model
+from pipelines.training.models.opening import open_model
 
 SHAPE, NAMES = (1, 4, 4), ("cat", "dog", "owl")
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.fitting.guard import NOTE, look_for_overfitting
 from pipelines.training.fitting.objectives import Memory, Plan
 from pipelines.training.fitting.objectives.free import free

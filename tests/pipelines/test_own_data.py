@@ -10,7 +10,8 @@ from data.intake import take_in
 from data.sources import Found, Source, SourceOptions
 from pipelines.recipes import DEFAULT
 from pipelines.training.evaluation.robustness import must_be_comparable
-from pipelines.training.participants import SOURCE, samples, shape_of
+from pipelines.training.participants import samples, shape_of
+from pipelines.training.places import SOURCE
 from pipelines.training.work import read_source
 
 

@@ -9,17 +9,17 @@ import torch
 from data.errors import WrongUse
 from data.runs import Run
 from data.sources import SourceOptions
-from generators.gan import GanOptions, begin, networks_of
+from generators.gan import begin, networks_of
 from generators.networks import GanShape
-from generators.search import SearchOptions
+from generators.options import GanOptions, SearchOptions
 from pipelines.recipes import Recipe
 from pipelines.training import planted, sets, work
-from pipelines.training.fitting.fit import FitOptions
-from pipelines.training.fitting.judges import JudgeOptions
-from pipelines.training.materialise import ShardOptions
+from pipelines.training.drafting import ShardOptions, chosen_of
+from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
-from pipelines.training.participants import GENERATOR, MODEL, judge_file, samples
+from pipelines.training.participants import samples
+from pipelines.training.places import GENERATOR, MODEL, judge_file
 
 GAN = GanShape(channels=1, height=8, width=8, classes=10, latent=4, features=4, discriminator_features=8)
 RECIPE = Recipe(
@@ -65,7 +65,7 @@ def test_a_threshold_left_open_is_chosen_for_the_stated_error_and_the_rest_stays
     assert set(facts["chosen"]) == {"agreement"}
     assert choice["error"] <= RECIPE.shards.label_error
     assert choice["kept"] > 0
-    assert planted.chosen_of(facts) == {"agreement": choice["threshold"]}
+    assert chosen_of(facts) == {"agreement": choice["threshold"]}
 
 
 def test_thresholds_are_chosen_on_validation_samples_under_right_and_wrong_labels(run, few):

@@ -5,7 +5,7 @@ import torch
 
 from data.errors import WrongUse
 from data.records import Batch
-from pipelines.training.materialise import ShardOptions
+from pipelines.training.drafting import ShardOptions
 from pipelines.training.quotas import poured, quotas_of, rounded
 
 NAMES = ("cat", "dog", "emu")

@@ -11,7 +11,7 @@ import torch
 from data.errors import Damaged
 from data.loader import Pool
 from data.records import Batch
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.fitting.fit import Beside, fit
 from pipelines.training.fitting.judges import blended
 from pipelines.training.fitting.options import FitOptions

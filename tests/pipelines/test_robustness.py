@@ -3,7 +3,7 @@
 import torch
 
 from data.records import Batch
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.evaluation.robustness import attacked
 from pipelines.training.evaluation.suite import Trial
 

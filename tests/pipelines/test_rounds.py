@@ -14,7 +14,7 @@ from data.reading import read_samples
 from data.runs import Run, open_run
 from data.shards import read_index
 from data.store import Store
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.recipes import DEFAULT, Recipe, overridden
 from pipelines.training import sets, stages
 from pipelines.training.evaluation.suite import autoattack, begin, finish

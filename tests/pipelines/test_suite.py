@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from data.errors import WrongUse
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.evaluation import suite
 from pipelines.training.evaluation.suite import Trial
 

@@ -5,10 +5,10 @@ import torch
 
 from data.loader import Pool
 from data.records import Batch
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.fitting.fit import Beside, fit
-from pipelines.training.fitting.judges import JudgeOptions, blended, fit_judge
-from pipelines.training.fitting.options import FitOptions
+from pipelines.training.fitting.judges import blended, fit_judge
+from pipelines.training.fitting.options import FitOptions, JudgeOptions
 from pipelines.training.fitting.watch import WatchOptions, look
 from pipelines.training.models.classifier import ClassifierShape
 from pipelines.training.processes import in_worker, workers

@@ -15,8 +15,9 @@ from data.loader import MixedBatches, Pool, read_pool
 from generators import cyclegan
 from generators.checks import joint_opinion
 from generators.cyclegan import Domains
-from generators.distortions import DistortionOptions, distort
+from generators.distortions import distort
 from generators.ensembles import joint
+from generators.options import DistortionOptions
 from generators.pseudo_labels import evened, sharpened, spread
 from generators.translation import Translation, translation_of
 from generators.translators import CycleShape

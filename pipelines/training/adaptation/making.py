@@ -17,10 +17,11 @@ from data.draft_files import DraftRecord
 from data.drafts import Judged, write_draft
 from data.plugins import plugin
 from data.records import Batch, Candidates, Verdict
+from generators.apportioning import plain_mix
 from generators.checks import Check, Evidence, Witnesses, come_back, hear
 from generators.ensembles import joint
 from generators.margins import margins_of
-from generators.search import Scene, Search, plain_mix
+from generators.search import Scene, Search
 from generators.translation import Translation
 from pipelines.recipes import Recipe
 from pipelines.training.adaptation.domains import target_samples

@@ -13,10 +13,11 @@ from data.plugins import plugin
 from data.records import Batch
 from data.sources import SourceOptions
 from generators.attacks import Attack
-from generators.balls import Ball, Norm, lengths
+from generators.balls import lengths
 from generators.margins import Model
 from generators.masking import check_masking
 from generators.neighbours import soft_neighbours
+from generators.options import Ball, Norm
 from pipelines.training.audit.options import AuditOptions
 from pipelines.training.audit.rows import Finds, read_rows, smallest
 from pipelines.training.evaluation.corrupted import accuracy_by_corruption, right_when_corrupted

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from generators.balls import Norm
 from generators.masking import Masking
+from generators.options import Norm
 from pipelines.training.audit.figures import (
     ClassFigures,
     Corruption,

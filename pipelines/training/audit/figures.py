@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from generators.balls import Norm
 from generators.masking import Masking
+from generators.options import Norm
 from pipelines.training.evaluation.statistics import Flags, accuracy
 
 Level = Literal["holds", "weak", "breaks", "untrusted"]

@@ -14,7 +14,8 @@ from data.intake import Summary
 from data.records import Candidates
 from generators.margins import Model
 from generators.networks import Generator
-from generators.search import Scene, SearchOptions
+from generators.options import SearchOptions
+from generators.search import Scene
 from generators.search.latent_walk import latent_walk
 from pipelines.training.audit.attacking import Task, answers_of
 from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generators.balls import Norm
+from generators.options import Norm
 from pipelines.training.audit.figures import AttackFigures, ClassFigures, Curve, NormFigures, Share
 from pipelines.training.audit.rows import Rows, smallest
 from pipelines.training.evaluation.statistics import Flags

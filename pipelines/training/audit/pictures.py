@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from data.records import Batch
-from generators.balls import Norm
+from generators.options import Norm
 from pipelines.training.audit.figures import Break, Kind
 from pipelines.training.audit.rows import Kept, Rows, smallest
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from data.errors import WrongUse
 from data.files import sha256_of
 from data.runs import Run, StageRecord
-from generators.balls import Norm
+from generators.options import Norm
 from pipelines.recipes import Recipe
 from pipelines.training.audit import attacking, latent
 from pipelines.training.audit.attacking import Task

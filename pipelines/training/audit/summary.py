@@ -9,8 +9,8 @@ import numpy as np
 
 from data.files import canonical_json, write_atomically
 from data.runs import Run
-from generators.balls import Norm
 from generators.masking import Masking
+from generators.options import Norm
 from generators.symptoms import MaskingCheck
 from pipelines.recipes import Recipe
 from pipelines.training.audit import page, stages

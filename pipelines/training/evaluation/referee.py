@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from data.errors import WrongUse
-from generators.balls import Ball
 from generators.margins import Model
+from generators.options import Ball
 from pipelines.training.progress import report
 
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")

@@ -14,12 +14,12 @@ from data.errors import WrongUse
 from data.files import digest_of
 from data.records import Batch
 from data.sources import Part, SourceOptions
-from generators.balls import Ball
 from generators.margins import Model
 from generators.masking import check_masking
+from generators.options import Ball
 from pipelines.training.evaluation import suite
 from pipelines.training.evaluation.corrupted import accuracy_by_corruption, right_when_corrupted
-from pipelines.training.evaluation.options import EvaluationOptions as EvaluationOptions
+from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.evaluation.referee import reference_autoattack
 from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import load_classifier

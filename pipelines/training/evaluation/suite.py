@@ -16,8 +16,9 @@ from torch import Tensor
 import generators.attacks
 from data.plugins import plugin
 from generators.attacks import Attack
-from generators.balls import Ball, lengths
+from generators.balls import lengths
 from generators.margins import Model
+from generators.options import Ball
 
 TARGETS = 9
 """Other classes that targeted attacks aim at in turn, those of the highest logits (AutoAttack's number)."""

@@ -21,8 +21,8 @@ from data.shards import read_index
 from data.store import Store
 from generators.along import along, attack_along
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
 from generators.crossmodal import fold_of, moved
+from generators.options import Ball
 from pipelines.recipes import Recipe
 from pipelines.training.events.attacking import Pick, attacks_of
 from pipelines.training.events.losses import Told, loss_of

@@ -18,7 +18,7 @@ from generators.attacks import Attack
 from generators.attacks.apgd_ce import apgd_ce
 from generators.attacks.apgd_dlr import apgd_dlr
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.recipes import Recipe
 from pipelines.training.events.attacking import Pick, attacks_of, by_itself
 from pipelines.training.events.losses import divergence

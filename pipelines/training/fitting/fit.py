@@ -15,11 +15,11 @@ import pipelines.training.fitting.objectives
 from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.devices import ALONE, Team
 from pipelines.training.fitting.cost import GRADIENTS, count_gradients
 from pipelines.training.fitting.objectives import Objective, Plan
-from pipelines.training.fitting.options import FitOptions as FitOptions
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.fitting.underway import Checkpoint, Training, begin
 from pipelines.training.fitting.watch import look
 from pipelines.training.models.classifier import Classifier, ClassifierShape

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from generators.attacks.pgd import pgd
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.fitting.objectives import Memory
 
 LOG = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from torch import Tensor
 from data.loader import Pool
 from generators.augmentation import shift
 from pipelines.training.fitting.fit import Batches, fit
-from pipelines.training.fitting.options import JudgeOptions as JudgeOptions
+from pipelines.training.fitting.options import JudgeOptions
 from pipelines.training.models.classifier import Classifier, ClassifierShape
 
 

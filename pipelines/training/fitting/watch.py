@@ -14,7 +14,7 @@ import generators.attacks
 from data.plugins import plugin
 from data.records import Batch
 from generators.attacks import Attack
-from generators.balls import Ball
+from generators.options import Ball
 from pipelines.training.fitting.options import WatchOptions
 
 

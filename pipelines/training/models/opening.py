@@ -10,9 +10,13 @@ from torch import Tensor, nn
 
 from data.errors import Damaged, WrongUse
 from pipelines.training.models.descriptions import Description
-from pipelines.training.models.locating import ModelOptions as ModelOptions
-from pipelines.training.models.locating import code_of, description_of, here_first, must_exist
-from pipelines.training.models.locating import digest_of_model as digest_of_model
+from pipelines.training.models.locating import (
+    ModelOptions,
+    code_of,
+    description_of,
+    here_first,
+    must_exist,
+)
 from pipelines.training.models.model_checks import must_fit, must_take, must_work
 from pipelines.training.models.pt2 import load_exported
 

@@ -16,7 +16,8 @@ from data.shards import read_index
 from data.store import Store
 from generators.margins import Model
 from pipelines.recipes import Recipe
-from pipelines.training.fitting.fit import FitOptions, fit, train_until
+from pipelines.training.fitting.fit import fit, train_until
+from pipelines.training.fitting.options import FitOptions
 from pipelines.training.fitting.underway import begin
 from pipelines.training.models.classifier import load_classifier, save_classifier
 from pipelines.training.participants import real_pool, shape_of

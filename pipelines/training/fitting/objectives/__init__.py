@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from generators.attacks import Attack
-from generators.balls import Ball
+from generators.options import Ball
 
 
 @dataclass(frozen=True)
