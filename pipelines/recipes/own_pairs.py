@@ -1,7 +1,7 @@
 """Your own pairs, a folder a class on each side: `hardshard init PICTURES SOUNDS` writes a recipe that differs from it.
 
-Radii, lengths and what joins the sides are your data's; the rounds are those of `spoken_mnist`, half as many. Generators
-exist of pictures and features alone: docs/pair-synthesis.md.
+Radii, lengths and what joins the sides are your data's; the rounds are those of `spoken_mnist`, half as many. There are
+generators of pictures and features alone: docs/pair-synthesis.md.
 """
 
 from dataclasses import replace
