@@ -58,11 +58,11 @@ def test_without_the_package_it_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     "content",
     [
-        gzip.compress(lines(3))[:-40],
+        gzip.compress(lines(3), mtime=0)[:-40],
         b"no gzip",
         gzip.compress(b"1,2,3\n", mtime=0),
-        gzip.compress(lines(1).replace(b",", b",x", 1)),
-        gzip.compress(lines(1).replace(b",", b",999,", 1).rsplit(b",", 1)[0] + b"\n"),
+        gzip.compress(lines(1).replace(b",", b",x", 1), mtime=0),
+        gzip.compress(lines(1).replace(b",", b",999,", 1).rsplit(b",", 1)[0] + b"\n", mtime=0),
     ],
 )
 def test_a_damaged_file_is_named(content, planted):
