@@ -65,7 +65,7 @@ def trained(recipe: Recipe, run: Run, variant: str) -> str:
     for number in range(1, recipe.rounds.count + 1):
         rounds.round_set(recipe, run, number)
         rounds.round_model(recipe, run, number)
-    return f"round-model-{recipe.rounds.count}"
+    return f"round-model-{rounds.kept_round(recipe, run)}"
 
 
 def measured(folder: Path, recipe: Recipe, variant: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ spoken_mnist_waveform = replace(
     spoken_mnist,
     name="spoken_mnist_waveform",
     source=replace(spoken_mnist.source, second=Side("espeak_digits", length=6400), drawn=4200),
-    rounds=replace(spoken_mnist.rounds, fit=replace(spoken_mnist.rounds.fit, averaging=0.99)),
+    rounds=replace(spoken_mnist.rounds, keep="best", fit=replace(spoken_mnist.rounds.fit, averaging=0.99)),
     events=replace(
         spoken_mnist.events,
         epsilon={"image": 0.2, "audio": 0.01},

@@ -23,7 +23,7 @@ from pipelines.training.models.classifier import load_classifier
 from pipelines.training.participants import samples
 from pipelines.training.rounds import figures, fitting
 from pipelines.training.rounds import stages as rounds
-from pipelines.training.rounds.archive import has_stalled, weighed
+from pipelines.training.rounds.archive import has_stalled, least_fooled, weighed
 
 TINY = {
     "source.labelled": "60",
@@ -208,6 +208,25 @@ def test_rounds_stall_when_attack_success_no_longer_falls(success, stalled):
 
 def test_without_patience_nothing_stalls():
     assert not has_stalled([0.5] * 100, patience=0, gain=0.01)
+
+
+@pytest.mark.parametrize(
+    ("success", "kept"), [([0.5, 0.2, 0.1], 2), ([0.5, 0.1, 0.2], 1), ([0.5, 0.1, 0.1, 0.3], 2), ([0.4], 0)]
+)
+def test_the_best_model_is_the_one_its_own_shard_fools_least_of_equals_the_later(success, kept):
+    assert least_fooled(success) == kept
+
+
+def test_the_best_rounds_model_is_measured_where_that_is_asked_for(run):
+    recipe = tiny(keep="best")
+    go_through(recipe, run)
+
+    found, best = told(recipe, run), least_fooled(rounds.successes(run, 3))
+
+    assert found["kept"] == best < 3
+    assert next(iter(rounds.accuracies(recipe, run))) == f"round-model-{best}"
+    assert f"Measured is the model of round {best}," in found["said"]
+    assert rounds.kept_round(tiny(), run) == 3
 
 
 def test_stalled_rounds_end_early_and_the_report_says_so(run):

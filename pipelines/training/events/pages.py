@@ -18,7 +18,7 @@ from pipelines.training.events.participants import pairs_of
 from pipelines.training.pages import pairs
 from pipelines.training.pages.terminal import candidates_table, rounds_table, source_told, wide_console
 from pipelines.training.rounds import stages as rounds
-from pipelines.training.rounds.figures import made_of
+from pipelines.training.rounds.figures import made_of, of_kept
 from pipelines.training.rounds.places import set_folder
 
 ARMS = ("rounds", "attack in the loop", "plain")
@@ -54,7 +54,8 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
         "made": made_of(recipe, run),
         "candidates": totals([cast(Mapping[str, Any], one.facts["candidates"]) for one in sets]),
         "arms": arms,
-        "said": said_of(recipe, last, arms),
+        "kept": rounds.kept_round(recipe, run),
+        "said": said_of(recipe, last, arms) + of_kept(recipe, run),
     }
 
 

@@ -38,3 +38,12 @@ def has_stalled(success: Sequence[float], patience: int, gain: float) -> bool:
     for rate in success:
         best, since = (rate, 0) if rate <= best - gain else (best, since + 1)
     return 0 < patience <= since
+
+
+def least_fooled(success: Sequence[float]) -> int:
+    """The model that an attack fools least, of equals the later; 0 is the one before the first round.
+
+    Args:
+        success: share of each round's shard that fools the model of the round before.
+    """
+    return max(range(len(success)), key=lambda number: (-success[number], number))

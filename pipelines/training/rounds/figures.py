@@ -25,10 +25,19 @@ def figures_of(recipe: Recipe, run: Run) -> dict[str, Any]:
     return {
         "asked": recipe.rounds.count,
         "steps": recipe.rounds.steps,
+        "kept": stages.kept_round(recipe, run),
         "made": made,
         "arms": arms,
-        "said": _said(recipe, last, arms),
+        "said": _said(recipe, last, arms) + of_kept(recipe, run),
     }
+
+
+def of_kept(recipe: Recipe, run: Run) -> str:
+    """A sentence on the model that is measured, where it is not the last; else nothing."""
+    if recipe.rounds.keep == "last":
+        return ""
+    kept = stages.kept_round(recipe, run)
+    return f" Measured is the model of round {kept}, which the shard made against it fooled least."
 
 
 def made_of(recipe: Recipe, run: Run) -> list[dict[str, Any]]:

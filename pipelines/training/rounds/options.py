@@ -1,10 +1,14 @@
 """How many rounds, how much each makes and trains, and what is remembered."""
 
 from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 
 from generators.options import Ball, SearchOptions
 from pipelines.training.drafting import known_plugins
 from pipelines.training.fitting.options import FitOptions
+
+Keep = Literal["last", "best"]
+"""Which round's model is the outcome."""
 
 
 def _found_best() -> SearchOptions:
@@ -37,6 +41,9 @@ class RoundsOptions:
     """Rounds in a row without a lower attack success than ever before, after which no more are made; 0 for never."""
     gain: float = 0.002
     """How much lower counts."""
+    keep: Keep = "last"
+    """The model that is measured in the end: the last round's, or the best, the one that the shard made against it
+    fooled least, which no held-out sample has a say in."""
     fit: FitOptions = field(default_factory=lambda: FitOptions(objective="plain"))
     """The trainer, at its constant `learning_rate`; `steps` and `ball` are of no matter here."""
 
@@ -47,6 +54,8 @@ class RoundsOptions:
         for name in ("newest", "stale_below", "soft", "gain"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"rounds.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.keep not in get_args(Keep):
+            raise ValueError(f"rounds.keep must be last or best, got {self.keep}")
         if self.fit.objective != "plain":  # the comparison is with a trainer that attacks in its loop
             raise ValueError(f"rounds.fit.objective must be plain, got {self.fit.objective}")
         if self.fit.watch.every:

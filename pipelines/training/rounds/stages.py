@@ -12,7 +12,7 @@ from pipelines.training import sets
 from pipelines.training.events import stages as events
 from pipelines.training.late import Late
 from pipelines.training.processes import in_worker
-from pipelines.training.rounds.archive import has_stalled
+from pipelines.training.rounds.archive import has_stalled, least_fooled
 from pipelines.training.rounds.places import model_file, raw_file, set_folder
 from pipelines.training.sets import SetOptions
 from pipelines.training.stages import accuracy_of, depends_on, made_by
@@ -78,6 +78,17 @@ def last_round(recipe: Recipe, run: Run) -> int:
     return recipe.rounds.count
 
 
+def kept_round(recipe: Recipe, run: Run) -> int:
+    """The round whose model is the outcome: the last, or with `rounds.keep` best the one fooled least by its own shard.
+
+    The last round's model is not among these, as no shard is made against it; of equals the later is kept.
+    """
+    last = last_round(recipe, run)
+    if recipe.rounds.keep == "last":
+        return last
+    return least_fooled(successes(run, last))
+
+
 def successes(run: Run, last: int) -> list[float]:
     """Attack success of each round up to `last`, on the model that its shard was made against."""
     return [float(str(facts_of(run, number)["attack_success"])) for number in range(1, last + 1)]
@@ -110,10 +121,10 @@ def stage_names(recipe: Recipe, run: Run) -> list[str]:
 
 
 def accuracies(recipe: Recipe, run: Run) -> dict[str, StageRecord]:
-    """Clean and robust accuracy of the last round's model and of the trainings to compare with."""
-    last = last_round(recipe, run)
+    """Clean and robust accuracy of the model that is kept and of the trainings to compare with."""
+    kept = kept_round(recipe, run)
     measure = events.accuracy if recipe.events.epsilon else accuracy_of
-    return {stage: measure(recipe, run, stage, f"{stage}.safetensors") for stage in (_model(last), IN_LOOP, PLAIN)}
+    return {stage: measure(recipe, run, stage, f"{stage}.safetensors") for stage in (_model(kept), IN_LOOP, PLAIN)}
 
 
 def staleness(recipe: Recipe, run: Run) -> StageRecord:
@@ -133,8 +144,8 @@ def _archive(run: Run, number: int) -> Sequence[int]:
 
 def _training(recipe: Recipe, run: Run) -> dict[str, object]:
     options = asdict(recipe.rounds)
-    for known_by_sets in ("count", "patience", "gain", "candidates", "search", "checks"):
-        del options[known_by_sets]
+    for of_no_matter in ("count", "patience", "gain", "keep", "candidates", "search", "checks"):
+        del options[of_no_matter]
     return {**depends_on(recipe, run, "source"), "rounds": options, **events.trainer_of(recipe)}
 
 
