@@ -96,10 +96,10 @@ def wordnet(folder: str) -> Words:
         tagged = _tagged(place)
         senses = {kind: _senses(place, kind, tagged) for kind in KINDS}
         members = {kind: _members(place, kind) for kind in KINDS}
-    except (ValueError, IndexError) as error:
+        known = {word for found in senses.values() for word in found} | _irregular(place)
+        return Words(frozenset(known), _synonyms(senses, members), _related(senses, members))
+    except (ValueError, IndexError, KeyError, OSError) as error:
         raise Damaged(f"{folder} holds no WordNet 3 ({error})") from error
-    known = {word for found in senses.values() for word in found} | _irregular(place)
-    return Words(frozenset(known), _synonyms(senses, members), _related(senses, members))
 
 
 def _lines(path: Path) -> Iterator[list[str]]:

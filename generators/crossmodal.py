@@ -48,7 +48,7 @@ def moved(x: Mapping[str, Tensor], most: Mapping[str, int], rng: torch.Generator
     """
     found = dict(x)
     for name, far in sorted(most.items()):
-        if far and name in x:
+        if far and name in x and not (name == "features" and x[name].ndim < 3):  # a single row has no time
             along = {"features": 1, "audio": 2}.get(name)
             found[name] = delay(x[name], rng, most=far, dim=along) if along else shift(x[name], rng, most=far)
     return found

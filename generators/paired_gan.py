@@ -163,8 +163,8 @@ def _seen(training: PairTraining, codes: Inputs, options: PairGanOptions) -> dic
     seen = dict(codes)
     if "image" in seen:
         seen["image"] = augment(seen["image"] + 1, training.rng, most=options.shift) - 1
-    if "features" in seen and options.delay:
-        seen["features"] = delay(seen["features"], training.rng, most=options.delay, dim=2)
+    if "features" in seen and (most := min(options.delay, seen["features"].shape[2] - 1)):
+        seen["features"] = delay(seen["features"], training.rng, most=most, dim=2)
     return seen
 
 

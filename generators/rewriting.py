@@ -23,10 +23,11 @@ AT_ONCE = 256
 
 @dataclass(frozen=True)
 class _Try:
-    """A text on the way: of which row, and the loss that the model gave it."""
+    """A text on the way: of which row, whether the model errs on it, and how far it leads."""
 
     row: int
     text: Written
+    errs: bool
     lead: float
 
 
@@ -65,45 +66,39 @@ def _aim(x: Tensor, y: Tensor, y_target: Tensor | None) -> Aim:
 
 
 def _rewritten(model: Model, aim: Aim, ball: Ball, propose: Propose, texts: list[Written], length: int) -> Tensor:
-    rows = torch.arange(len(texts))
-    leads, wrong = _asked(model, aim, rows, texts, length)
-    best = [_Try(row, text, lead) for row, (text, lead) in enumerate(zip(texts, leads, strict=True))]
-    beam = [one for one, errs in zip(best, wrong, strict=True) if not errs]
+    best = _asked(model, aim, list(enumerate(texts)), length)
+    beam = [one for one in best if not one.errs]
     for _ in range(int(ball.epsilon)):
         if not beam:
             break
-        tried, wrong = _tried(model, aim, beam, propose, ball.steps, length)
+        tried = _tried(model, aim, beam, propose, ball.steps, length)
         for one in tried:
-            best[one.row] = max(best[one.row], one, key=lambda seen: seen.lead)
-        done = {one.row for one, errs in zip(tried, wrong, strict=True) if errs}
-        beam = _followed([one for one in tried if one.row not in done], ball.restarts)
+            best[one.row] = max(best[one.row], one, key=lambda seen: (seen.errs, seen.lead))
+        beam = _followed([one for one in tried if not best[one.row].errs], ball.restarts)
     return padded([one.text.raw for one in best], length)
 
 
-def _tried(
-    model: Model, aim: Aim, beam: list[_Try], propose: Propose, most: int, length: int
-) -> tuple[list[_Try], list[bool]]:
-    """What can be made of the texts of the beam, and whether the model errs on each."""
+def _tried(model: Model, aim: Aim, beam: list[_Try], propose: Propose, most: int, length: int) -> list[_Try]:
+    """What can be made of the texts of the beam."""
     rows = torch.tensor([one.row for one in beam])
     weights = weights_of(padded([one.text.raw for one in beam], length))
     _, _, gradient = climbed(model, weights, aim.rows(rows), lead)
     offered = propose([one.text for one in beam], gradient, most)
     pairs = [(one.row, text) for one, texts in zip(beam, offered, strict=True) for text in texts]
-    rows, texts = torch.tensor([row for row, _ in pairs], dtype=torch.int64), [text for _, text in pairs]
-    leads, wrong = _asked(model, aim, rows, texts, length)
-    return [_Try(row, text, lead) for (row, text), lead in zip(pairs, leads, strict=True)], wrong
+    return _asked(model, aim, pairs, length)
 
 
 @torch.no_grad()
-def _asked(model: Model, aim: Aim, rows: Tensor, texts: list[Written], length: int) -> tuple[list[float], list[bool]]:
-    """How far each text leads, and whether the model errs on it."""
-    leads, wrong = list[float](), list[bool]()
-    for part in torch.split(torch.arange(len(texts)), 4 * AT_ONCE):
-        some = aim.rows(rows[part])
-        logits = some.asked(model)(padded([texts[at].raw for at in part.tolist()], length))
-        leads += lead(logits, some).tolist()
-        wrong += some.errs(logits).tolist()
-    return leads, wrong
+def _asked(model: Model, aim: Aim, pairs: Sequence[tuple[int, Written]], length: int) -> list[_Try]:
+    """Rows and texts of them, with what the model says of each."""
+    found = list[_Try]()
+    for first in range(0, len(pairs), 4 * AT_ONCE):
+        some = pairs[first : first + 4 * AT_ONCE]
+        mine = aim.rows(torch.tensor([row for row, _ in some]))
+        logits = mine.asked(model)(padded([text.raw for _, text in some], length))
+        told = zip(some, mine.errs(logits).tolist(), lead(logits, mine).tolist(), strict=True)
+        found += [_Try(row, text, errs, far) for (row, text), errs, far in told]
+    return found
 
 
 def _followed(tried: list[_Try], width: int) -> list[_Try]:

@@ -19,7 +19,8 @@ from torch import Tensor
 from generators.paired_options import SyncOptions
 
 TIME_AXIS = {"audio": 2, "features": 1}
-"""Modality -> the dimension of x (N, ...) along which time runs; of images it is an option."""
+"""Modality -> the dimension of x (N, ...) along which time runs; of images it is an option; a single row of features
+has no time."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def synchronised(x: Mapping[str, Tensor], drawn: Draw, options: SyncOptions) -> 
 
 def _axes(x: Mapping[str, Tensor], options: SyncOptions) -> dict[str, int]:
     axes = {**TIME_AXIS, **({"image": 3} if options.columns == "time" else {})}
-    return {name: axis for name, axis in axes.items() if name in x and x[name].ndim > axis}
+    return {name: axis for name, axis in axes.items() if name in x and not (name == "features" and x[name].ndim < 3)}
 
 
 def _steps(x: Mapping[str, Tensor], options: SyncOptions) -> int:

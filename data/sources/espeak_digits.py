@@ -41,6 +41,8 @@ AT_ONCE = 200
 """Words synthesised side by side before any is handed on."""
 PATIENCE = 60.0
 """Seconds for one word, which takes some hundredths of one."""
+LISTED = 4200
+"""Words of the list, after which it begins anew: each speaker says each digit in seven ways."""
 
 
 class Saying(NamedTuple):
@@ -64,8 +66,10 @@ def espeak_digits(options: SourceOptions) -> Source:
     No speaker is in two parts: see `parts_apart`.
 
     Raises:
-        WrongUse: espeak-ng is not installed, or is one without these voices.
+        WrongUse: espeak-ng is not installed, or is one without these voices; or the list has not that many words.
     """
+    if options.drawn > LISTED:
+        raise WrongUse(f"espeak_digits has {LISTED} different words, got source.drawn {options.drawn}")
     program = shutil.which("espeak-ng")
     if program is None:
         raise WrongUse("espeak-ng is not installed, and it is to speak: apt-get install espeak-ng")

@@ -201,3 +201,20 @@ def test_the_text_of_an_event_is_attacked_by_its_own_companion_and_that_stays_bi
         made.margins.tolist()
         == fused(attack_along(attack, way, real.labels, Ball(1, steps=4), torch.Generator()))[:, 0].mul(2).tolist()
     )
+
+
+def test_what_breaks_a_text_counts_for_more_than_what_comes_nearer_to_the_wanted_class():
+    """`z` makes it the third class; `q` makes the wanted one likelier and breaks nothing."""
+    weights = torch.zeros(256, 3)
+    weights[ord("z")], weights[ord("q")] = torch.tensor([0.0, -9.0, 4.0]), torch.tensor([0.0, 1.0, 0.0])
+
+    def model(x):
+        x = x if x.is_floating_point() else torch.nn.functional.one_hot(x.long(), 256).float()
+        return (x @ weights).sum(1) + torch.tensor([2.0, 0.0, 0.0])
+
+    rng, wanted = torch.Generator().manual_seed(0), torch.tensor([1])
+    attack = plugin(generators.text_attacks, "letters")
+    ball = Ball(1, steps=500)
+    found = attack(model, texts("a good film"), torch.tensor([0]), ball, rng, wanted, rules=Rules(WORDS))
+
+    assert model(found).argmax(1).tolist() == [2]

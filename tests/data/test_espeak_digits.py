@@ -102,6 +102,14 @@ def test_a_program_that_would_speak_with_another_voice_is_refused(planted):
         source_of(OPTIONS)
 
 
+def test_more_words_than_the_list_has_are_refused_before_any_is_spoken():
+    different = {saying_of(number) for number in range(4201)}
+
+    assert len(different) == 4200
+    with pytest.raises(WrongUse, match=r"has 4200 different words, got source\.drawn 4201"):
+        source_of(replace(OPTIONS, drawn=4201))
+
+
 def test_without_the_program_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 

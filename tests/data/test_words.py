@@ -73,6 +73,21 @@ def test_files_of_something_else_are_damaged(planted):
         wordnet(planted)
 
 
+@pytest.mark.parametrize("lost", ["data.verb", "adj.exc"])
+def test_files_that_lack_one_are_damaged(planted, lost):
+    (Path(planted) / lost).unlink()
+
+    with pytest.raises(Damaged, match=f"holds no WordNet 3 .*{lost}"):
+        wordnet(planted)
+
+
+def test_a_word_whose_sense_is_in_no_file_is_damaged(planted):
+    (Path(planted) / "data.noun").write_text("")
+
+    with pytest.raises(Damaged, match="holds no WordNet 3"):
+        wordnet(planted)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs Debian's wordnet-base")
 def test_the_real_one_has_synonyms_that_people_would_take():

@@ -7,6 +7,7 @@ from data.errors import WrongUse
 from data.forms import Form
 from generators.paired_gan import Events, advance, begin, networks_of, restore, shortfall, state_of
 from generators.paired_gan import _mismatched as mismatched
+from generators.paired_gan import _seen as seen
 from generators.paired_networks import Frames, PairGenerator, PairShape
 from generators.paired_options import PairGanOptions
 from pipelines.training.synthesis.stages import MADE_OF
@@ -139,3 +140,12 @@ def test_a_modality_without_a_generator_is_named():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=r"gan\."):
         PairGanOptions(**options)
+
+
+def test_a_single_row_of_features_is_not_moved_away_from_the_discriminator():
+    rows = Events({"features": torch.randn(20, 3)}, torch.eye(2).repeat(10, 1), torch.arange(20) % 2)
+    training = begin(PairShape({"features": Form((3,))}, 2, 4, 2, 8), rows, PairGanOptions(delay=1), 0)
+
+    shown = seen(training, training.codes, PairGanOptions(delay=1))
+
+    assert shown["features"].equal(training.codes["features"])

@@ -55,6 +55,16 @@ def test_a_picture_whose_columns_are_space_does_not_move_in_time_and_features_mo
     assert made["features"][0, :, 0].tolist() == [0, 0, 1, 2]
 
 
+def test_a_single_row_of_features_has_no_time_to_be_moved_in():
+    x = {"features": torch.arange(1.0, 9.0).view(1, 8)}
+
+    made = synchronised(x, drawn(0.5), SyncOptions())
+    times = draw(x, SyncOptions(time=0.5), torch.Generator().manual_seed(0)).time
+
+    assert made["features"].equal(x["features"])
+    assert times.tolist() == [0]
+
+
 def test_what_is_recorded_of_a_draw_makes_every_modality_again_bit_by_bit():
     x = {name: value.repeat(50, *[1] * (value.ndim - 1)) for name, value in clip(16).items()}
     options = SyncOptions(time=0.2, flip=0.0, gain=0.5, columns="time")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from generators.text_attacks.letters import letters
 from pipelines.recipes import overridden, preset
 from pipelines.training import sets, stages
 from pipelines.training.events import stages as events
-from pipelines.training.events.measuring import accuracy_of
+from pipelines.training.events.measuring import accuracy_of, attacked_in_all
 from pipelines.training.events.options import EventOptions
 from pipelines.training.models.fusion import Fusion, FusionShape
 from pipelines.training.rounds import stages as rounds
@@ -192,3 +193,31 @@ def test_a_gate_is_attacked_through_its_texts_too_and_by_both_at_once_at_least_a
 def test_options_that_make_no_sense_of_text_are_refused_before_any_work(options, message):
     with pytest.raises(WrongUse, match=message):
         overridden(preset("own"), {"source.name": "paired", "events.epsilon.image": "0.1", **options})
+
+
+class Startled:
+    """Wrong only where a text has a z and the picture is exactly grey, so that any move of the picture mends it."""
+
+    shape = SimpleNamespace(forms={"image": Form((1, 2, 2)), "text": Form((8,))}, classes=2)
+
+    def holding(self, inputs, _):
+        return inputs
+
+    def __call__(self, x):
+        wrong = (x["image"] == 0.5).flatten(1).all(1) & (x["text"] == ord("z")).any(1)
+        return torch.stack([~wrong, wrong], 1) + 0 * x["image"].flatten(1).sum(1, keepdim=True)
+
+
+def test_what_edits_of_the_text_alone_break_is_broken_when_all_are_attacked():
+    x = {"image": torch.full((2, 1, 2, 2), 0.5), "text": padded([b"fine", b"fine"], 8)}
+    batch = Batch(("a", "b"), x, torch.tensor([0, 0]))
+
+    def first_to_z(model, texts, *_):
+        return padded([b"zine", b"fine"], 8)
+
+    options = EventOptions(epsilon=EPSILON, steps=2)
+    robust = attacked_in_all(
+        Startled(), batch, options, torch.Generator().manual_seed(0), lambda n, a: first_to_z if n == "text" else a
+    )
+
+    assert robust.tolist() == [False, True]

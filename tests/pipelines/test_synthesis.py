@@ -251,6 +251,29 @@ def test_pictures_and_sounds_made_by_one_draw_are_in_step_in_the_shards_too(tmp_
     assert len({sample.moved["audio"] for sample in found}) > 20  # each by a draw of its own
 
 
+def test_a_way_of_which_nothing_is_kept_is_reported_as_such(recipe, tmp_path, capsys):
+    far = changed(recipe, {"synthesis.apart": "1000", "synthesis.measured": "1"})  # synchronised ones are no copies
+
+    run = gone_through(far, tmp_path / "run")
+
+    pages.show_report(pages.write(far, run))
+    found = pages.figures_of(far, run)["ways"]
+    assert {sample.search for sample in samples_of(run)} == {"synchronised"}
+    assert found["paired_latent"]["kept"] == {}
+    assert found["paired_latent"]["diversity_kept"] == {"features": 0.0, "image": 0.0}
+    assert "before checks" in capsys.readouterr().out
+
+
+def test_who_hears_silence_elsewhere_is_trained_anew(recipe, tmp_path):
+    run = gone_through(recipe, tmp_path / "run")
+    before = run.record("synthesis-examiner-image"), run.record("synthesis-encoder-image")
+
+    quieter = changed(recipe, {"events.quiet": "0.1"})
+    after = synthesis.examiner(quieter, run, "image"), synthesis.encoder(quieter, run, "image")
+
+    assert all(one.key != other.key for one, other in zip(before, after, strict=True))
+
+
 @pytest.mark.slow
 def test_pairs_of_one_latent_agree_and_those_drawn_apart_do_not(recipe, tmp_path):
     """Colours and offsets are easily made: if the examiners do not name them alike, nothing works."""

@@ -193,6 +193,8 @@ def attacked_in_all(
         way_of_text = along(model, model.holding(inputs, "text"), "text", form)
         moved = attack_along(attacks("text", pgd), way_of_text, batch.labels, in_text, rng)["text"]
         inputs = {**inputs, "text": moved}
+        with torch.no_grad():
+            robust &= model(inputs).argmax(1) == batch.labels  # the others start at random, which may mend it
     way = Together(model, inputs, forms, options.epsilon)
     # The middle of the cube with half its side as the radius: all of every ball.
     ball = Ball(0.5, steps=options.steps, step_size=0.5 / 8, stop_early=True)

@@ -3,7 +3,7 @@
 Train on synthetic, test on real (TSTR): Esteban et al. 2017, arXiv:1706.02633.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -44,7 +44,7 @@ def measure(recipe: Recipe, run: Path, way: str) -> dict[str, object]:
         tested = {name: trained_on_made(recipe, run, name, kept, held_out) for name in made}
         found["trained"] = tested
         known = members(recipe, run, made[0], "train")
-        found["diversity_kept"] = {name: diversity(kept, name) / diversity(held_out, name) for name in made}
+        found["diversity_kept"] = spread_of(kept, held_out, made)
         found["training_members"] = len(known)
     report(f"figures of {way}", 1, 1)
     return found
@@ -61,7 +61,7 @@ def _paired(recipe: Recipe, run: Path, generator: PairGenerator, rng: torch.Gene
     return {
         "unfiltered": said_of(recipe, run, made),
         "control": said_of(recipe, run, strangers),
-        "diversity": {name: diversity(made, name) / diversity(held_out, name) for name in generator.shape.forms},
+        "diversity": spread_of(made, held_out, generator.shape.forms),
     }
 
 
@@ -87,7 +87,7 @@ def _crossed(
     return {
         "unfiltered": said_of(recipe, run, made),
         "control": said_of(recipe, run, control),
-        "diversity": {name: diversity(made, name) / diversity(held_out, name) for name in generator.shape.forms},
+        "diversity": spread_of(made, held_out, generator.shape.forms),
     }
 
 
@@ -111,6 +111,14 @@ def said_of(recipe: Recipe, run: Path, batch: Batch) -> Figures:
 
 def _examiner(run: Path, name: str) -> Fusion:
     return load_fusion(run / file_of(examiner_stage(name)))
+
+
+def spread_of(made: Batch, real: Batch, names: Iterable[str]) -> Figures:
+    """Modality -> diversity of what was made as a share of that of real events; 0 where either has none."""
+    if not len(made):
+        return dict.fromkeys(names, 0.0)
+    known = {name: diversity(real, name) for name in names}
+    return {name: diversity(made, name) / far if far else 0.0 for name, far in known.items()}
 
 
 def diversity(batch: Batch, name: str) -> float:

@@ -166,5 +166,5 @@ def everything(recipe: Recipe, run: Run) -> None:
 
 def _trained(recipe: Recipe, run: Run) -> dict[str, object]:
     """What a plain training of one modality depends on."""
-    sized = {name: getattr(recipe.events, name) for name in ("features", "hidden", "shift", "warm")}
+    sized = {name: getattr(recipe.events, name) for name in ("features", "hidden", "quiet", "shift", "warm")}
     return {**depends_on(recipe, run, "source"), "fit": asdict(recipe.rounds.fit), "events": sized}
