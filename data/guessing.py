@@ -192,8 +192,8 @@ def _doubts(classes: Mapping[str, int], unlabelled: int, unread: int) -> list[st
         told.append(f"{unread} images cannot be read: they will be quarantined, and the run stops above 1 %")
     if unlabelled:
         told.append(f"{unlabelled} samples have no label: they will be quarantined, and the run stops above 1 %")
-    if len(classes) < 4:
-        told.append(f"{len(classes)} classes: shards can be built; `hardshard run` compares with four classes or more")
+    if len(classes) < 2:
+        told.append("one class has no boundary to find hard samples at: two or more are needed")
     elif len(classes) > 100:
         told.append(f"{len(classes)} classes: is the label really a class?")
     return told

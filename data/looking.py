@@ -80,13 +80,19 @@ def looked_at(samples: Iterator[Found], look: Look, form: Form, values: BinaryIO
             if held.form != form:
                 raise Refused("wrong_size", _unlike(held.form, form, look.kind))
         except Refused as error:
-            yield Row(found.where, reason=error.reason, detail=error.detail)
+            yield Row(_spelled(found.where), reason=error.reason, detail=error.detail)
         else:
             content = held.values.tobytes()
             key = hashlib.sha256(str(held.values.shape).encode() + content).digest()[:16]
             values.write(content)
             numbered = isinstance(found.label, int) and not look.names
-            yield Row(found.where, key, label, numbered, found.part or "", found.name or found.where)
+            where, name = _spelled(found.where), _spelled(found.name or found.where)
+            yield Row(where, key, label, numbered, found.part or "", name)
+
+
+def _spelled(name: str) -> str:
+    """A name of a file as text: bytes that are no UTF-8 are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _unlike(found: Form, most: Form, kind: Modality) -> str:

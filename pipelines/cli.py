@@ -47,11 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         completing.answer()
     asked = parsed(given)
-    _log_to_terminal()
-    for asks_to_end in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asks_to_end, lambda number, _: _interrupt(asked, given, 128 + number))
-    for log in LOGS:
-        os.environ.setdefault(log, "INFO" if asked.words.debug else "CRITICAL")
+    _prepare(asked, given)
     try:
         code = _command(asked.command)(asked)
         sys.stdout.flush()
@@ -63,7 +59,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, WrongUse):
             return _say(str(error), WRONG_USE)
         return _say(f"{error} (--debug shows where)", FAILED)
+    except Exception as error:
+        if asked.words.debug or not _is_unreachable(error):
+            raise
+        if url := os.environ.get("PREFECT_API_URL"):
+            return _say(f"Prefect's server at {url} cannot be reached ({error}): start `hardshard server`", FAILED)
+        _interrupt(asked, given, 128 + signal.SIGTERM)  # the signal ended the temporary server first
     return code
+
+
+def _prepare(asked: Asked, given: Sequence[str]) -> None:
+    """What goes for the whole process: where it logs, and how it ends when asked to."""
+    _log_to_terminal()
+    for asks_to_end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asks_to_end, lambda number, _: _interrupt(asked, given, 128 + number))
+    for log in LOGS:
+        os.environ.setdefault(log, "INFO" if asked.words.debug else "CRITICAL")
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether a server did not answer; httpx is Prefect's client, and is not there before Prefect is."""
+    httpx = sys.modules.get("httpx")
+    return httpx is not None and isinstance(error, httpx.TransportError)
 
 
 def _command(name: str) -> Callable[[Asked], int]:

@@ -30,6 +30,9 @@ def do(asked: Asked) -> int:
     if file.exists() or file.suffix != ".toml":
         why = "is there already" if file.exists() else "does not end in .toml"
         raise WrongUse(f"{file} {why}: name another file with --recipe")
+    for path in paths:
+        if "://" not in path and not Path(path).exists():
+            raise WrongUse(f"there is no {path} here")
     places = [path if "://" in path else str(Path(path).resolve()) for path in paths]
     kinds = modalities_at(places[0])
     if len(places) == 2 or len(kinds) > 1:

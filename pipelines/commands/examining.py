@@ -36,4 +36,5 @@ def _said(found: Sequence[tuple[str, str, str, str]], wrong: int) -> Iterator[st
         yield f"{state:6} {of:11} {said}"
         if mend:
             yield f"{'':18} -> {mend}"
-    yield f"\n{wrong} things would stop a run" if wrong else "\nnothing would stop a run"
+    counted = {0: "nothing", 1: "1 thing"}.get(wrong, f"{wrong} things")
+    yield f"\n{counted} would stop a run"

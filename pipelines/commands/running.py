@@ -36,6 +36,7 @@ def do(asked: Asked) -> int:
 
 def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
     from data.sources import source_of
+    from data.store import INDEX, Store
     from pipelines.training.models.locating import must_exist
 
     if recipe.events.epsilon and asked.command not in ("run", "build", "synthesise"):
@@ -44,6 +45,8 @@ def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
     if asked.command == "adapt":
         source_of(recipe.adapt.target)
     must_exist(recipe.model)
+    if recipe.shards.url:
+        Store(recipe.shards.url).has(INDEX)  # as does a store of an unknown kind, or without keys
     said = "%s, recipe %s, into %s"
     logging.getLogger("pipelines").info(said, asked.command, recipe.name, folder)
     _WORK[asked.command](asked.words, recipe, folder)

@@ -118,6 +118,8 @@ def preset(name: str) -> Recipe:
 
 
 def _from_file(path: str) -> Recipe:
+    if not Path(path).exists():
+        raise WrongUse(f"there is no recipe file {path} here: `hardshard init DATA --recipe {path}` writes one")
     try:
         fields = tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -137,6 +137,8 @@ def _source(recipe: Recipe) -> Check:
     first: Found | None = next(source.samples, None)
     if first is None or first.problem:
         raise WrongUse(f"{recipe.source.path or recipe.source.name}: {first.problem if first else 'no sample'}")
+    if source.modality not in ("", "image"):
+        raise WrongUse(f"{recipe.source.name} holds {source.modality}, and a run takes pictures or pairs")
     where = f" at {recipe.source.path}" if recipe.source.path else ""
     classes = f", {len(source.class_names)} classes" if source.class_names else ""
     return Check("source", "fine", f"{recipe.source.name}{where}{classes}; its first sample can be read")

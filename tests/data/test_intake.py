@@ -241,3 +241,13 @@ def test_names_of_samples_are_no_classes(tmp_path):
 
     with pytest.raises(Damaged, match="10001 different labels are no classes"):
         read(samples, tmp_path, (), error_budget=0)
+
+
+def test_names_that_are_no_utf_8_are_written_as_escapes(tmp_path):
+    named = [Found("b\udcff good", noise(500), 0), Found("b\udcfe bad", b"no image", 0)]
+
+    summary = read([*good(200), *named], tmp_path)
+
+    assert summary.quarantined == {"not_an_image": 1}
+    assert "b\\udcff good" in pq.read_table(tmp_path / "samples.parquet")["where"].to_pylist()
+    assert pq.read_table(tmp_path / QUARANTINE)["where"].to_pylist() == ["b\\udcfe bad"]

@@ -68,7 +68,7 @@ def test_recipes_lists_presets_and_every_option(workplace):
     result = called("recipes", cwd=workplace)
 
     assert result.returncode == 0
-    assert "digits, digits_quick" in result.stdout
+    assert "digits_quick            The whole path in under two minutes" in result.stdout
     assert "--search.steps 40" in result.stdout
 
 

@@ -153,6 +153,7 @@ def test_one_folder_that_holds_both_is_pairs_of_itself(captioned):
         (["captions"], "captions holds text alone, and a run takes pictures, or pairs"),
         (["captions", "captions"], "both sides of the pair would be text"),
         (["pictures", "nothing"], "holds no file of a picture, sound, features or text"),
+        (["nowhere"], "there is no nowhere here"),
         (["pictures", "others"], "share 0 names and 0 classes"),
         (["pictures", "captions", "captions"], "takes a folder, file or URL of samples, or two for pairs, got 3"),
     ],

@@ -137,3 +137,37 @@ def test_who_is_asked_to_end_says_what_goes_on_from_there(number, code):
 
     assert waiting.returncode == code
     assert err == "hardshard: stopped; go on from here with: hardshard build 'my recipe.toml' --run runs/a\n"
+
+
+UNREACHABLE = """
+import httpx, pipelines.cli as cli
+def lost(asked):
+    raise httpx.ConnectError("Connection refused")
+cli._command = lambda name: lost
+raise SystemExit(cli.main(["build", "digits"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("", 143, "stopped; go on from here with: hardshard build digits"),
+        ("http://127.0.0.1:1/api", 1, "Prefect's server at http://127.0.0.1:1/api cannot be reached"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_in_a_line(url, code, said):
+    environment = {**os.environ, "PREFECT_API_URL": url}
+
+    done = subprocess.run(
+        [sys.executable, "-c", UNREACHABLE], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == code
+    assert done.stderr.startswith(f"hardshard: {said}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_store_of_an_unknown_kind_is_refused_before_any_work(workplace, capsys):
+    assert main(["build", "digits", "--shards.url", "foo://bar/baz"]) == 2
+    assert "Protocol not known: foo" in capsys.readouterr().err
+    assert not list(workplace.rglob("*.json"))

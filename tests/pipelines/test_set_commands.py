@@ -27,7 +27,7 @@ def test_verify_names_shard_and_member_and_exits_with_1(shard_set, capsys):
     assert main(["verify", str(shard_set)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("train-000001.tar: train-000001-00000")
-    assert lines[-1] == f"{shard_set}: 1 findings; `hardshard repair {shard_set}` mends what can be mended"
+    assert lines[-1] == f"{shard_set}: 1 finding; `hardshard repair {shard_set}` mends what can be mended"
 
 
 def test_verify_prints_one_json_object(shard_set, capsys):

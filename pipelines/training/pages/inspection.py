@@ -27,6 +27,10 @@ COLUMNS = 12
 """Pictures of each class in a grid."""
 
 
+def _counted(findings: int) -> str:
+    return "1 finding" if findings == 1 else f"{findings} findings"
+
+
 def show_findings(url: str, *, as_json: bool, quick: bool) -> bool:
     """Verify a set and print what is wrong with it; whether nothing is."""
     columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
@@ -41,7 +45,7 @@ def show_findings(url: str, *, as_json: bool, quick: bool) -> bool:
     for finding in findings:
         console.print(": ".join(filter(None, (finding.file, finding.member, finding.problem))))
     if findings:
-        console.print(f"{url}: {len(findings)} findings; `hardshard repair {url}` mends what can be mended")
+        console.print(f"{url}: {_counted(len(findings))}; `hardshard repair {url}` mends what can be mended")
     else:
         facts = read_index(Store(url)).facts
         console.print(f"{url}: whole, {facts['samples']} samples of {facts['attempted']} attempted")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,16 @@ def show_recipes(recipe: recipes.Recipe, *, as_json: bool = False) -> None:
         print(json.dumps({"recipes": known, "recipe": recipe.name, "options": options}))
         return
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(f"recipes: {', '.join(known)}\n\noptions of {recipe.name}:")
+    for name in known:
+        console.print(f"{name:24}{_first_line(name)}")
+    console.print(f"\noptions of {recipe.name} (docs/reference.md says what each is for):")
     for name, value in options.items():
         console.print(f"  --{name} {recipes.typed(value)}")
+
+
+def _first_line(name: str) -> str:
+    """Of what a preset's file says of itself."""
+    return str(import_module(f"{recipes.__name__}.{name}").__doc__).partition("\n")[0]
 
 
 def wide_console() -> Console:
