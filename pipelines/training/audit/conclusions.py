@@ -97,7 +97,7 @@ def sentence_of(evidence: Evidence) -> str:
     if worst:
         becomes = f", most often taken for {worst.becomes}" if worst.becomes else ""
         said.append(f"Class {worst.name} breaks first: {worst.robust.percent:.0f} %{becomes}.")
-    if main.median is not None:
+    if main.median is not None and evidence.clean.percent > 0:
         said.append(f"A change of {main.median:.2g} fools it on half of the samples that it has right.")
     if evidence.suspicious:
         said.append("But it seems to hide its errors from attacks: expect less than that.")

@@ -9,7 +9,7 @@ import pyarrow as pa
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from data.errors import WrongUse
 from data.forms import forms_of
@@ -25,6 +25,10 @@ from pipelines.training.pages.terminal import candidates_table
 
 COLUMNS = 12
 """Pictures of each class in a grid."""
+
+
+BAR = 24
+"""Characters of the longest bar."""
 
 
 def _counted(findings: int) -> str:
@@ -87,12 +91,14 @@ def _show_tables(found: ShardSet, rows: pa.Table) -> None:
 def _classes(found: ShardSet, rows: pa.Table) -> Table:
     names: list[str] = list(found.facts["class_names"])  # type: ignore[call-overload]
     counts = Counter(zip(rows["label"].to_pylist(), rows["reason"].to_pylist(), strict=True))
-    table = Table("class", "attempted", "kept", "", "refused", title="\nclasses", title_justify="left", box=None)
+    bars = Column("", no_wrap=True, min_width=BAR)
+    columns = "class", "attempted", "kept", bars, "refused"
+    table = Table(*columns, title="\nclasses", title_justify="left", box=None)
     most = max((number for (_, reason), number in counts.items() if not reason), default=1)
     for label, name in enumerate(names):
         reasons = Counter({reason: number for (of, reason), number in counts.items() if of == label})
         refused = ", ".join(f"{reason} {number}" for reason, number in reasons.most_common() if reason)
-        table.add_row(name, str(reasons.total()), str(reasons[""]), "█" * round(30 * reasons[""] / most), refused)
+        table.add_row(name, str(reasons.total()), str(reasons[""]), "█" * round(BAR * reasons[""] / most), refused)
     return table
 
 
