@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from data.census import place_of
+from data.census import digest_of_rows, place_of
 from data.errors import Damaged, WrongUse
 from data.files import canonical_json, digest_of, read_json, write_atomically
 from data.forms import Form
@@ -170,13 +170,16 @@ def take_in_pairs(
 def _summary(folder: Path, sides: Mapping[str, Summary], options: SourceOptions) -> Summary:
     names = next(iter(sides.values())).class_names
     tables = [pq.read_table(folder / name / SAMPLES) for name in sides]
-    parts, labels = list[str](), list[int]()
+    parts, labels, met = list[str](), list[int](), list[str]()
     for part in PARTS:
         mine, theirs = (table.filter(pc.equal(table["part"], part)) for table in tables)
-        found = mine["label"].to_numpy()[join(mine, theirs, options).first].tolist()
-        labels += found
-        parts += [part] * len(found)
-    division = [[name, side.division] for name, side in sides.items()]
+        joined = join(mine, theirs, options)
+        labels += mine["label"].to_numpy()[joined.first].tolist()
+        parts += [part] * len(joined.first)
+        met += map(" ".join, zip(*_members(mine, theirs, joined), strict=True))
+    division: list[object] = [[name, side.division] for name, side in sides.items()]
+    if options.join == "id":  # by class it follows from the divisions and the seed
+        division.append(digest_of_rows(iter(met)))
     return Summary(
         class_names=list(names),
         shape=[],

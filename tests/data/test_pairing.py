@@ -240,3 +240,22 @@ def test_the_same_files_give_the_same_summary_for_one_modality(tmp_path):
 
     assert (pictures_in.modality, pictures_in.shape, pictures_in.quarantined) == ("image", [3, 6, 4], {})
     assert (texts_in.modality, texts_in.shape, texts_in.quarantined) == ("text", [30], {"duplicate": 198})
+
+
+def test_by_name_the_division_tells_who_meets_whom(tmp_path):
+    options = {}
+    for where, swapped in (("a", {}), ("b", {0: 2, 2: 0})):
+        for number in range(40):
+            for side, kind in (("pictures", "png"), ("captions", "txt")):
+                name = swapped.get(number, number) if side == "captions" else number
+                file = tmp_path / where / side / f"c{number % 2}" / f"{name}.{kind}"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (4, 4), number).save(file) if kind == "png" else file.write_text(f"caption {number}")
+        first = Side("image_folder", str(tmp_path / where / "pictures"))
+        second = Side("image_folder", str(tmp_path / where / "captions"), "text", 12)
+        options[where] = replace(OPTIONS, first=first, second=second, join="id", validation_share=0.0, test_share=0.0)
+
+    found = {where: by_name(options[where], tmp_path / f"in-{where}").summary for where in options}
+
+    assert found["a"].digest == found["b"].digest
+    assert found["a"].division != found["b"].division
