@@ -86,7 +86,13 @@ def test_only_the_first_samples_of_a_large_source_are_looked_at(tmp_path):
     assert (guess(str(tmp_path), most=30).looked, guess(str(tmp_path), most=30).whole) == (30, True)
     found = guess(str(tmp_path), most=29)
     assert (found.looked, found.whole) == (29, False)
-    assert "3 classes: shards can be built" in found.told[1]
+    assert len(found.told) == 1
+
+
+def test_one_class_alone_is_doubted(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((30, 8, 8), np.uint8), y=np.zeros(30, np.int64))
+
+    assert "one class has no boundary" in guess(str(tmp_path)).told[1]
 
 
 def test_what_no_source_reads_is_refused_with_what_one_would(tmp_path):
