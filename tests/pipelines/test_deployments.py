@@ -156,7 +156,7 @@ def test_an_interval_schedule_really_makes_runs(deployed, tmp_path):
     parameters = {"recipe": SMALL, "run": str(tmp_path / "run")}
     schedule = {"schedule": {"interval": 20}, "active": True, "parameters": parameters}
 
-    api(deployed, f"deployments/{found[0]['id']}/schedules", [schedule])
+    until(lambda: api(deployed, f"deployments/{found[0]['id']}/schedules", [schedule]), 60)  # SQLite may be locked
     until(lambda: "COMPLETED" in kinds_of(deployed, "model"), 300)
 
     # A run that takes longer than the interval makes the next one CANCELLED: never two at once.
