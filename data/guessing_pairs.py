@@ -61,14 +61,18 @@ class PairGuess:
 
 
 def modalities_at(path: str) -> list[str]:
-    """Modalities of which a folder, one folder a class, holds files; most files first."""
+    """Modalities of which a folder, one folder a class, holds files; most files first.
+
+    One with less than half as many files as the first is no modality of it, but a note that lies there.
+    """
     counts: Counter[str] = Counter()
     for kind, endings in ENDINGS.items():
         try:
             counts[kind] = len(files_of(SourceOptions(path=path, labelled=0), *endings)[1])
         except WrongUse:
             continue
-    return [kind for kind, _ in counts.most_common()]
+    most = max(counts.values(), default=0)
+    return [kind for kind, count in counts.most_common() if 2 * count >= most]
 
 
 def guess_pair(first: str, second: str) -> PairGuess:

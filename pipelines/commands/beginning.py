@@ -37,12 +37,15 @@ def do(asked: Asked) -> int:
     kinds = modalities_at(places[0])
     if len(places) == 2 or len(kinds) > 1:
         return _begin_pairs(file, places[0], places[-1], as_json=words.json)
-    if kinds and kinds != ["image"]:
+    try:
+        found = guess(places[0])
+    except WrongUse as error:
+        if not kinds or kinds == ["image"]:
+            raise
         raise WrongUse(
             f"{paths[0]} holds {kinds[0]} alone, and a run takes pictures, or pairs of two modalities: `hardshard init "
             f"{paths[0]} OTHER` with a folder of what goes with it; docs/modalities.md"
-        )
-    found = guess(places[0])
+        ) from error
     write_atomically(file, recipe_text(found).encode())
     commands = _next(file)
     print(json.dumps(_told(found, file, commands)) if words.json else "\n".join(_said(found, file, commands)))

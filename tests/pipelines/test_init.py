@@ -167,3 +167,16 @@ def test_what_is_no_pair_is_refused_with_what_would_be_one(places, message, capt
 
     assert message in capsys.readouterr().err
     assert not list(captioned.glob("*.toml"))
+
+
+def test_a_note_beside_the_data_makes_no_pairs_of_it(captioned, workplace):
+    (captioned / "pictures" / "README.txt").write_text("taken in May")
+    np.savez(workplace / "a.npz", x=np.zeros((30, 8, 8), np.uint8), y=np.arange(30) % 3)
+    (workplace / "arrays").mkdir()
+    (workplace / "a.npz").rename(workplace / "arrays" / "a.npz")
+    (workplace / "arrays" / "notes.txt").write_text("made in June")
+
+    assert main(["init", "pictures"]) == main(["init", "arrays"]) == 0
+
+    assert preset("pictures.toml").source.name == "image_folder"
+    assert preset("arrays.toml").source.name == "npz"
