@@ -28,7 +28,7 @@ GAN = GanShape(channels=1, height=8, width=8, classes=10, latent=4, features=4, 
 RECIPE = replace(
     DEFAULT,
     training=FitOptions(steps=300),
-    judges=replace(DEFAULT.judges, fit=replace(DEFAULT.judges.fit, steps=250)),
+    judges=replace(DEFAULT.judges, fit=replace(DEFAULT.judges.fit, features=16, steps=250)),
     checks={"margin_band": 1.0, "agreement": "auto"},
     shards=replace(DEFAULT.shards, label_error=0.02),
 )

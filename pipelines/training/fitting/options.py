@@ -98,8 +98,8 @@ class JudgeOptions:
     the others are less robust, and so the poorer judges: docs/labels.md."""
     calibrate: bool = True
     """Fit a temperature to each on the validation samples; without it take `shards.softness` 1."""
-    fit: FitOptions = field(default_factory=lambda: FitOptions(steps=600, ball=Ball(steps=5)))
-    """Robust judges give the better soft labels: docs/results.md."""
+    fit: FitOptions = field(default_factory=lambda: FitOptions(features=32, steps=600, ball=Ball(steps=5)))
+    """Robust judges give the better soft labels: docs/results.md; twice the channels keep more of the right ones."""
 
     def __post_init__(self) -> None:
         if not self.folds >= 2:
