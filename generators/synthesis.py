@@ -33,6 +33,7 @@ class Made:
         members: modality -> N keys of the real members that are its parts, transformed or not; nothing of a modality
             that a generator made.
         told: name -> float (N,): how it was made.
+        margins: of what was made against a model, its margins at the starts and at the ends, each float (N,).
     """
 
     x: Mapping[str, Tensor]
@@ -40,6 +41,7 @@ class Made:
     labels: Tensor
     members: Mapping[str, Sequence[str]]
     told: Mapping[str, Tensor] = field(default_factory=dict)
+    margins: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,14 @@ class Jury:
 
 
 def candidates_of(made: Made, way: str, consensus: Tensor) -> Candidates:
-    """What was made, as candidates; their margin is that of the judges' consensus, float (N, K), as there is no model.
+    """What was made, as candidates; where no model was attacked the margin is that of the consensus, float (N, K).
 
     Their parents are the members that they hold.
     """
     names = tuple(f"made-{place}" for place in range(len(made.labels)))
     parents = tuple(zip(*(made.members[name] for name in sorted(made.members)), strict=True)) or ((),) * len(names)
-    margins = margins_of(consensus.clamp_min(1e-9).log(), made.labels)
-    return Candidates(Batch(names, made.x, made.labels), way, parents, made.starts, margins, margins)
+    before, after = made.margins or (margins_of(consensus.clamp_min(1e-9).log(), made.labels),) * 2
+    return Candidates(Batch(names, made.x, made.labels), way, parents, made.starts, before, after)
 
 
 def verdict_of(made: Made, jury: Jury, heard: Mapping[str, Tensor], agreed: float, apart: float) -> Verdict:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from generators.options import SearchOptions
 from generators.paired_options import PairGanOptions, SyncOptions
 
-PAIRED, CROSS, SYNCHRONISED = "paired_latent", "cross_modal_", "synchronised"
-"""Ways: all from one latent; one modality, whose name follows, from the other; both transformed by one draw."""
+PAIRED, CROSS, WALK, SYNCHRONISED = "paired_latent", "cross_modal_", "latent_walk_", "synchronised"
+"""Ways: all from one latent; one modality, whose name follows, from the other; the same, where a model of both finds it
+hard; both transformed by one draw."""
 
 
 @dataclass(frozen=True)
@@ -13,8 +15,10 @@ class SynthesisOptions:
     """What `hardshard synthesise` makes, and what of it is kept."""
 
     ways: dict[str, int] = field(default_factory=dict)
-    """Way -> candidates: paired_latent, cross_modal_<the modality that is made>, synchronised."""
+    """Way -> candidates: paired_latent, cross_modal_<modality that is made>, latent_walk_<likewise>, synchronised."""
     gan: PairGanOptions = field(default_factory=PairGanOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    """Of latent walks: their steps, step_size, restarts, band and sides."""
     sync: SyncOptions = field(default_factory=SyncOptions)
     agreed: float = 0.5
     """What the judges of each modality must give the intended label, for a candidate to be kept; 0 keeps all."""
@@ -27,9 +31,10 @@ class SynthesisOptions:
 
     def __post_init__(self) -> None:
         for way, count in self.ways.items():
-            if way not in (PAIRED, SYNCHRONISED) and not way.removeprefix(CROSS) != way:
+            if way not in (PAIRED, SYNCHRONISED) and not way.startswith((CROSS, WALK)):
                 raise ValueError(
-                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality> and {SYNCHRONISED}, with a number, got {way}"
+                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality>, {WALK}<modality> and {SYNCHRONISED}, with a "
+                    f"number, got {way}"
                 )
             if not count >= 0:
                 raise ValueError(f"synthesis.ways.{way} must be >= 0, got {count}")
@@ -48,20 +53,31 @@ class SynthesisOptions:
 
     @property
     def generated(self) -> tuple[str, ...]:
-        """Those of them that need a generator."""
-        return tuple(way for way in self.asked if way != SYNCHRONISED)
+        """Those whose generators are needed; a latent walk uses the one that makes its modality from the other."""
+        return tuple(sorted({generator_of(way) for way in self.asked if way != SYNCHRONISED}))
+
+    @property
+    def walked(self) -> bool:
+        """Whether there is a model to attack."""
+        return any(way.startswith(WALK) for way in self.asked)
+
+
+def generator_of(way: str) -> str:
+    """The way whose generator it uses."""
+    return CROSS + way.removeprefix(WALK) if way.startswith(WALK) else way
 
 
 def made_by_way(way: str, modalities: tuple[str, ...]) -> tuple[str, ...]:
     """The modalities that a generator makes on this way."""
     if way == PAIRED:
         return modalities
-    return (way.removeprefix(CROSS),) if way.startswith(CROSS) else ()
+    return (generator_of(way).removeprefix(CROSS),) if way != SYNCHRONISED else ()
 
 
 def given_by_way(way: str, modalities: tuple[str, ...]) -> str:
     """The modality that conditions the generator; none where the class does."""
-    if not way.startswith(CROSS):
+    made = made_by_way(way, modalities)
+    if len(made) != 1:
         return ""
-    (given,) = (name for name in modalities if name != way.removeprefix(CROSS))
+    (given,) = (name for name in modalities if name not in made)
     return given
