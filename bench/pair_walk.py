@@ -2,11 +2,12 @@
 
     python -m bench.synthesis --runs runs/pairs --seeds 1 && python -m bench.pair_walk --runs runs/pairs --seeds 1
 
-Both make one part of real training pairs anew, keep the other, and are judged alike: the margin of the model of both
-parts within the band, then the judges of each modality, and no copy. Rejection draws latents as `cross_modal_` does.
-Seconds are of one thread: making and the margins; asking the judges about what is in the band costs both the same and
-is left out, which flatters rejection. Of what was kept: `examined` is the share whose made part an examiner, who takes
-no part, gives the intended label; `distances` those within a class, as a share of real ones; `errs`: the model does.
+Both make one part of real training pairs anew, keep the other, and are judged alike: the margin of the model's own
+head of that part (`--head joint`: of its joint head) within the band, then the judges of each modality, and no copy.
+Rejection draws latents as `cross_modal_` does. Seconds are of one thread: making and the margins; asking the judges
+about what is in the band costs both the same and is left out, which flatters rejection. Of what was kept: `examined` is
+the share whose made part an examiner, who takes no part, gives the intended label; `disagree`: the model's heads do;
+`errs`: the model does; `distances` are those within a class, as a share of real ones.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from pipelines.training.synthesis.making import jury_of, real_events
 from pipelines.training.synthesis.measuring import spread_of
 from pipelines.training.synthesis.options import CROSS, WALK
 from pipelines.training.synthesis.places import examiner_stage, file_of, gan_stage
-from pipelines.training.synthesis.walking import attacked, in_band, walk_of
+from pipelines.training.synthesis.walking import attacked, disagreeing, head_of, in_band, walk_of
 
 AT_ONCE = 256
 ENOUGH = 100
@@ -48,7 +49,7 @@ def makers_of(recipe: Recipe, run: Path, name: str, model: Fusion, rng: torch.Ge
     def reject(real: Real) -> Made:
         made = from_partners(generator, real, conditions_of(recipe, run, CROSS + name, real.events), rng)
         with torch.no_grad():
-            margins = margins_of(model(made.x), made.labels)
+            margins = margins_of(head_of(model, name, recipe.synthesis.head)(made.x), made.labels)
         return replace(made, margins=(margins, margins))
 
     return {"rejection": reject, "latent walk": walk_of(recipe, run, WALK + name, generator, rng)}
@@ -66,7 +67,7 @@ def accepted(made: Made, jury: Jury, recipe: Recipe) -> Made:
     near = rows_of(made, in_band(made, recipe.synthesis.search.band).accepted.nonzero()[:, 0])
     if not len(near.labels):
         return near
-    verdict = verdict_of(near, jury, jury.hear(near), recipe.synthesis.agreed, recipe.synthesis.apart)
+    verdict = verdict_of(near, jury, jury.hear(near), recipe.synthesis.agreed_near, recipe.synthesis.apart)
     return rows_of(near, verdict.accepted.nonzero()[:, 0])
 
 
@@ -96,17 +97,18 @@ def worth(kept: list[Made], name: str, model: Fusion, examiner: Fusion, real: Ba
         return {}
     named, said = examiner({name: x[name]}).argmax(1), model(x).argmax(1)
     batch = Batch(tuple(map(str, range(len(labels)))), x, labels)
-    shares = {"examined": named == labels, "errs": said != labels}
+    apart = torch.cat([disagreeing(model, some) for some in kept if len(some.labels)])
+    shares = {"examined": named == labels, "disagree": apart, "errs": said != labels}
     return {k: v.float().mean().item() for k, v in shares.items()} | {"distances": spread_of(batch, real, [name])[name]}
 
 
-def rows(folder: Path, seed: int, bands: Iterable[float], seconds: float) -> list[dict[str, Any]]:
+def rows(folder: Path, seed: int, bands: Iterable[float], seconds: float, head: str) -> list[dict[str, Any]]:
     """Every row of one seed's run."""
     run, found = folder / f"synthesis-{seed}", []
     model, base = attacked(run), recipe_of(seed, "test", {})
     jury, known = jury_of(base, run), real_events(base, run)
     for band in bands:
-        recipe = overridden(base, {"synthesis.search.band": str(band)})
+        recipe = overridden(base, {"synthesis.search.band": str(band), "synthesis.head": head})
         for name in ("image", "features"):
             examiner, rng = load_fusion(run / file_of(examiner_stage(name))), torch.Generator().manual_seed(seed)
             for row, make in makers_of(recipe, run, name, model, rng).items():
@@ -119,7 +121,7 @@ def rows(folder: Path, seed: int, bands: Iterable[float], seconds: float) -> lis
 
 def table_of(found: list[dict[str, Any]]) -> Table:
     """A row a band, modality and search: mean and spread over seeds."""
-    heads = ("per_second", "arrived", "accepted", "examined", "errs", "distances")
+    heads = ("per_second", "arrived", "accepted", "examined", "disagree", "errs", "distances")
     table, groups = Table("band", "made", "row", *heads, box=None), dict[tuple[Any, ...], list[dict[str, Any]]]()
     for one in found:
         groups.setdefault((one["band"], one["made"], one["row"]), []).append(one)
@@ -136,10 +138,11 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--bands", type=float, nargs="+", default=[3.0, 1.0, 0.25])
     parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds of each row, band and seed")
+    parser.add_argument("--head", default="alone", choices=["alone", "joint"])
     parser.add_argument("--out", type=Path, default=Path("bench/out/pair_walk.json"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    one_seed = partial(rows, given.runs, bands=given.bands, seconds=given.seconds)
+    one_seed = partial(rows, given.runs, bands=given.bands, seconds=given.seconds, head=given.head)
     every = [row for seed in given.seeds for row in one_seed(seed)]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(every, indent=1))

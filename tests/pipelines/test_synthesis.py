@@ -19,13 +19,14 @@ from data.runs import Run, open_run
 from data.store import Store
 from data.verify import verify
 from generators.alignment import lags
+from generators.margins import margins_of
 from generators.paired_options import SyncOptions
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets, stages
 from pipelines.training.events import stages as events
 from pipelines.training.planning import plan_of
 from pipelines.training.rounds import stages as rounds
-from pipelines.training.synthesis import fitting, pages
+from pipelines.training.synthesis import fitting, pages, walking
 from pipelines.training.synthesis import stages as synthesis
 from pipelines.training.synthesis.options import SynthesisOptions
 
@@ -50,6 +51,7 @@ TINY = {
     "synthesis.search.steps": "5",
     "synthesis.ways.synchronised": "12",
     "synthesis.agreed": "0",
+    "synthesis.agreed_near": "0",
     "synthesis.apart": "0",
     "synthesis.shards": "2",
     "synthesis.measured": "30",
@@ -209,7 +211,7 @@ def test_a_plan_names_every_stage_beforehand_and_none_afterwards(recipe, finishe
 
 def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, run):
     """No judge gives a class all of its belief, and nothing is a thousand times as far from all that is known."""
-    strict = changed(recipe, {"synthesis.agreed": "1"})
+    strict = changed(recipe, {"synthesis.agreed": "1", "synthesis.agreed_near": "1"})
     copies = changed(recipe, {"synthesis.apart": "1000"})
 
     denied, copied = ({}, {})
@@ -232,6 +234,20 @@ def test_a_walk_that_ends_far_from_the_boundary_is_refused_as_such(recipe, run):
     rows = rows_of(run, recipe)["latent_walk_image"]
     assert {row["reason"] for row in rows} == {"margin_band"}
     assert all(abs(row["margin"]) > 1e-6 and "disagree" in dict(row["scores"]) for row in rows)
+
+
+@pytest.mark.parametrize("head", ["alone", "joint"])
+def test_margins_are_those_of_the_head_that_is_walked_to(recipe, run, head):
+    """Walked features: float32 in the shard, so that nothing is lost on the way back."""
+    other = changed(recipe, {"synthesis.head": head})
+    synthesis.everything(other, run)
+
+    walked = [sample for sample in samples_of(run) if sample.search == "latent_walk_features"]
+    x = {"features": torch.stack([sample.inputs["features"] for sample in walked])}
+    x["image"] = torch.stack([sample.inputs["image"] for sample in walked]).float() / 255
+    labels = torch.tensor([sample.label for sample in walked])
+    said = walking.head_of(walking.attacked(run.folder), "features", head)(x)
+    assert torch.allclose(margins_of(said, labels), torch.tensor([sample.margin for sample in walked]), atol=1e-5)
 
 
 def test_another_way_beside_it_changes_nothing_of_what_a_way_makes(recipe, run, finished):
@@ -259,7 +275,9 @@ def test_what_cannot_be_made_is_refused(recipe, options, said):
         synthesis.must_be_possible(wrong)
 
 
-@pytest.mark.parametrize("options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}])
+@pytest.mark.parametrize(
+    "options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}, {"head": "gate"}]
+)
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=r"synthesis\."):
         SynthesisOptions(**options)

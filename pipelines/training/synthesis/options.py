@@ -1,6 +1,7 @@
 """How events are made up; without torch."""
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from generators.options import SearchOptions
 from generators.paired_options import PairGanOptions, SyncOptions
@@ -8,6 +9,7 @@ from generators.paired_options import PairGanOptions, SyncOptions
 PAIRED, CROSS, WALK, SYNCHRONISED = "paired_latent", "cross_modal_", "latent_walk_", "synchronised"
 """Ways: all from one latent; one modality, whose name follows, from the other; the same, where a model of both finds it
 hard; both transformed by one draw."""
+Head = Literal["alone", "joint"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,11 @@ class SynthesisOptions:
     gan: PairGanOptions = field(default_factory=PairGanOptions)
     search: SearchOptions = field(default_factory=SearchOptions)
     """Of latent walks: their steps, step_size, restarts, band and sides."""
+    head: Head = "alone"
+    """Whose boundary they walk to: that of the model's own head of the modality that is made, or of its joint head,
+    which hears the partner too; there a made part must speak for another class to outvote it."""
+    agreed_near: float = 0.9
+    """As `agreed`, of latent walks, whose made parts lie where classes meet."""
     sync: SyncOptions = field(default_factory=SyncOptions)
     agreed: float = 0.5
     """What the judges of each modality must give the intended label, for a candidate to be kept; 0 keeps all."""
@@ -41,8 +48,11 @@ class SynthesisOptions:
         for name in ("shards", "measured"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"synthesis.{name} must be >= 1, got {getattr(self, name)}")
-        if not 0 <= self.agreed <= 1:
-            raise ValueError(f"synthesis.agreed must lie in [0, 1], got {self.agreed}")
+        for name in ("agreed", "agreed_near"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"synthesis.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.head not in get_args(Head):
+            raise ValueError(f"synthesis.head must be alone or joint, got {self.head}")
         if not 0 <= self.apart < float("inf"):
             raise ValueError(f"synthesis.apart must be >= 0 and finite, got {self.apart}")
 
@@ -55,6 +65,10 @@ class SynthesisOptions:
     def generated(self) -> tuple[str, ...]:
         """Those whose generators are needed; a latent walk uses the one that makes its modality from the other."""
         return tuple(sorted({generator_of(way) for way in self.asked if way != SYNCHRONISED}))
+
+    def asked_of_judges(self, way: str) -> float:
+        """What they must give the intended label of what is made on a way."""
+        return self.agreed_near if way.startswith(WALK) else self.agreed
 
     @property
     def walked(self) -> bool:

@@ -87,11 +87,11 @@ def gan(recipe: Recipe, run: Run, way: str) -> StageRecord:
 def draft(recipe: Recipe, run: Run, way: str) -> StageRecord:
     """The candidates of one way, checked."""
     options, number = recipe.synthesis, recipe.synthesis.asked.index(way)
-    judged = {"agreed": options.agreed, "apart": options.apart}
+    judged = {"agreed": options.asked_of_judges(way), "apart": options.apart}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, _makers(recipe, way)), **judged}
     depends |= {"way": way, "number": number, "candidates": options.ways[way]}
     depends |= {"sync": asdict(options.sync)} if way == SYNCHRONISED else {}
-    depends |= {"search": asdict(options.search)} if way.startswith(WALK) else {}
+    depends |= _walk_of(recipe, way)
     outputs = [f"{DRAFTS}/{SET}/{name}" for name in draft_files(SPLIT, number)]
 
     def make() -> tuple[Facts, float]:
@@ -107,6 +107,13 @@ def _makers(recipe: Recipe, way: str) -> list[str]:
     own = [] if way == SYNCHRONISED else [gan_stage(way), *([encoder_stage(given)] if given else [])]
     own += [ATTACKED] if way.startswith(WALK) else []
     return [*judge_stages(recipe.events.modalities, recipe.judges.folds), *own]
+
+
+def _walk_of(recipe: Recipe, way: str) -> dict[str, object]:
+    """What a latent walk depends on besides."""
+    if not way.startswith(WALK):
+        return {}
+    return {"search": asdict(recipe.synthesis.search), "head": recipe.synthesis.head}
 
 
 def set_of(recipe: Recipe, run: Run) -> SetOptions:
@@ -147,7 +154,7 @@ def figures(recipe: Recipe, run: Run, way: str) -> StageRecord:
     examiners = [examiner_stage(name) for name in recipe.events.modalities]
     makers = [stage for stage in _makers(recipe, way) if stage.startswith((SET, ATTACKED))]
     depends = {**_trained(recipe, run), **made_by(run, [SET, *examiners, *makers]), "way": way}
-    depends |= {"search": asdict(recipe.synthesis.search)} if way.startswith(WALK) else {}
+    depends |= _walk_of(recipe, way)
     depends |= {"part": recipe.evaluation.part, "measured": recipe.synthesis.measured}
     work = partial(in_worker, measuring.measure, recipe, run.folder, way)
     return run.stage(f"{SET}-figures-{way}", depends, [], work)

@@ -1,14 +1,15 @@
 """Latent walks on one modality of pairs: who is attacked, how one is made, and how hard what it leaves is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from data.records import Verdict
-from generators.along import along
+from generators.along import Fused, along
 from generators.margins import outside_band
 from generators.pair_walk import walk_one
 from generators.paired_networks import PairGenerator
@@ -16,6 +17,7 @@ from generators.synthesis import Made, Real
 from pipelines.recipes import Recipe
 from pipelines.training.models.fusion import Fusion, load_fusion
 from pipelines.training.synthesis.fitting import conditions_of
+from pipelines.training.synthesis.options import Head
 from pipelines.training.synthesis.places import ATTACKED, file_of
 
 Walk = Callable[[Real], Made]
@@ -28,17 +30,26 @@ def attacked(run: Path) -> Fusion:
 
 
 def walk_of(recipe: Recipe, run: Path, way: str, generator: PairGenerator, rng: torch.Generator) -> Walk:
-    """How one walks on a way, against the run's model."""
-    model, (name, form) = attacked(run), next(iter(generator.shape.forms.items()))
+    """How one walks on a way, against one of the heads of the run's model."""
+    model, options, (name, form) = attacked(run), recipe.synthesis, next(iter(generator.shape.forms.items()))
+    head = head_of(model, name, options.head)
 
     def walk(real: Real) -> Made:
-        under = along(model, model.holding(real.events.inputs, name), name, form)
-        made = walk_one(
-            under, generator, real, conditions_of(recipe, run, way, real.events), recipe.synthesis.search, rng
-        )
+        under = along(head, model.holding(real.events.inputs, name), name, form)
+        made = walk_one(under, generator, real, conditions_of(recipe, run, way, real.events), options.search, rng)
         return replace(made, told={"disagree": disagreeing(model, made).float()})
 
     return walk
+
+
+def head_of(model: Fusion, name: str, head: Head) -> Fused:
+    """The model as its joint head has it, or as the own head of a modality has."""
+    return model if head == "joint" else partial(_alone, model, name)
+
+
+def _alone(model: Fusion, name: str, x: Mapping[str, Tensor]) -> Tensor:
+    """Float (N, K)."""
+    return model.opinions({name: x[name]}).alone[name]
 
 
 @torch.no_grad()
@@ -60,8 +71,8 @@ def hardness_of(made: Made, model: Fusion, band: float) -> dict[str, dict[str, f
     """How hard walked events are, and what they were before the walk: shares of them.
 
     Returns:
-        `walked` and `unwalked`, each with `in_band`, the model's margin being within the band; `errs`, the model
-        naming another class than the label; `disagree`, see `disagreeing`.
+        `walked` and `unwalked`, each with `in_band`, the margin walked to being within the band; `errs`, the
+        model naming another class than the label; `disagree`, see `disagreeing`.
     """
     both = {"walked": made, "unwalked": before_walk(made)}
     return {name: _hard(some, model, band) for name, some in both.items()}
