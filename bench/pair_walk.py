@@ -27,7 +27,7 @@ from rich.table import Table
 from bench.synthesis import recipe_of
 from data.records import Batch
 from generators.margins import margins_of
-from generators.synthesis import Jury, Made, Real, from_partners, verdict_of
+from generators.synthesis import Demands, Jury, Made, Real, from_partners, verdict_of
 from pipelines.recipes import Recipe, overridden
 from pipelines.training.models.fusion import Fusion, load_fusion
 from pipelines.training.synthesis.fitting import conditions_of, load_pair_generator
@@ -67,7 +67,8 @@ def accepted(made: Made, jury: Jury, recipe: Recipe) -> Made:
     near = rows_of(made, in_band(made, recipe.synthesis.search.band).accepted.nonzero()[:, 0])
     if not len(near.labels):
         return near
-    verdict = verdict_of(near, jury, jury.hear(near), recipe.synthesis.agreed_near, recipe.synthesis.apart)
+    options = recipe.synthesis
+    verdict = verdict_of(near, jury, jury.hear(near), Demands(options.agreed, options.agreed_near, options.apart))
     return rows_of(near, verdict.accepted.nonzero()[:, 0])
 
 

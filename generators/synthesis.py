@@ -133,19 +133,33 @@ def candidates_of(made: Made, way: str, consensus: Tensor) -> Candidates:
     return Candidates(Batch(names, made.x, made.labels), way, parents, made.starts, before, after)
 
 
-def verdict_of(made: Made, jury: Jury, heard: Mapping[str, Tensor], agreed: float, apart: float) -> Verdict:
+@dataclass(frozen=True)
+class Demands:
+    """What is asked of an event.
+
+    Attributes:
+        agreed, made: the least probability that the judges of each modality must give the intended label, of real parts
+            and of those that a generator made.
+        apart: the least closeness of the latter, see `Jury.closeness`.
+    """
+
+    agreed: float
+    made: float
+    apart: float
+
+
+def verdict_of(made: Made, jury: Jury, heard: Mapping[str, Tensor], demands: Demands) -> Verdict:
     """Accept where the judges of every modality give the intended label, and no made part copies a training member.
 
     Args:
         heard: what `Jury.hear` gave: modality -> float (N, K).
-        agreed: the least probability that each modality's judges must give it.
-        apart: the least closeness of what a generator made, see `Jury.closeness`.
     """
     named = {name: said.gather(1, made.labels[:, None])[:, 0] for name, said in sorted(heard.items())}
-    asked = [Verdict.of(f"judged_{name}", said >= agreed, said) for name, said in named.items()]
+    least = {name: demands.agreed if name in made.members else demands.made for name in named}
+    asked = [Verdict.of(f"judged_{name}", said >= least[name], said) for name, said in named.items()]
     for name in sorted(set(heard) - set(made.members)):
         near = jury.closeness(name, made.x[name])
-        asked.append(Verdict.of(f"copied_{name}", near >= apart, near))
+        asked.append(Verdict.of(f"copied_{name}", near >= demands.apart, near))
     told = Verdict(("",) * len(made.labels), made.told)
     return reduce(and_, asked, told)
 

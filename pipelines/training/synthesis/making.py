@@ -8,6 +8,7 @@ import torch
 from data.draft_files import DraftRecord
 from data.drafts import Judged, write_draft
 from generators.synthesis import (
+    Demands,
     Jury,
     Made,
     Real,
@@ -34,11 +35,11 @@ def make_draft(recipe: Recipe, run: Path, way: str, number: int) -> DraftRecord:
     options, rng = recipe.synthesis, draft_rng(recipe.seed, f"{DRAFTS}/{SET}/{way}", 0)
     jury, real = jury_of(recipe, run), real_events(recipe, run)
     judged, count = list[Judged](), options.ways[way]
+    demands = Demands(options.agreed, options.agreed_on(way), options.apart)
     for made in proposed(recipe, run, way, real, count, rng):
         heard = jury.hear(made)
         told = consensus_of(heard)
-        checked = verdict_of(made, jury, heard, options.asked_of_judges(way), options.apart)
-        verdict = in_band(made, options.search.band) & checked
+        verdict = in_band(made, options.search.band) & verdict_of(made, jury, heard, demands)
         judged.append(Judged(candidates_of(made, way, told), verdict, told))
         report(f"{SET} {way}", min(AT_ONCE * len(judged), count), count)
     return write_draft(run / DRAFTS / SET, SPLIT, number, judged, rng, pairs_of(run).forms())

@@ -25,7 +25,7 @@ class SynthesisOptions:
     """Whose boundary they walk to: that of the model's own head of the modality that is made, or of its joint head,
     which hears the partner too; there a made part must speak for another class to outvote it."""
     agreed_near: float = 0.9
-    """As `agreed`, of latent walks, whose made parts lie where classes meet."""
+    """The same of what latent walks make, which lies where classes meet."""
     sync: SyncOptions = field(default_factory=SyncOptions)
     agreed: float = 0.5
     """What the judges of each modality must give the intended label, for a candidate to be kept; 0 keeps all."""
@@ -66,8 +66,8 @@ class SynthesisOptions:
         """Those whose generators are needed; a latent walk uses the one that makes its modality from the other."""
         return tuple(sorted({generator_of(way) for way in self.asked if way != SYNCHRONISED}))
 
-    def asked_of_judges(self, way: str) -> float:
-        """What they must give the intended label of what is made on a way."""
+    def agreed_on(self, way: str) -> float:
+        """What the judges must give the intended label of a part that is made on a way."""
         return self.agreed_near if way.startswith(WALK) else self.agreed
 
     @property

@@ -87,7 +87,7 @@ def gan(recipe: Recipe, run: Run, way: str) -> StageRecord:
 def draft(recipe: Recipe, run: Run, way: str) -> StageRecord:
     """The candidates of one way, checked."""
     options, number = recipe.synthesis, recipe.synthesis.asked.index(way)
-    judged = {"agreed": options.asked_of_judges(way), "apart": options.apart}
+    judged = {"agreed": options.agreed, "made": options.agreed_on(way), "apart": options.apart}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, _makers(recipe, way)), **judged}
     depends |= {"way": way, "number": number, "candidates": options.ways[way]}
     depends |= {"sync": asdict(options.sync)} if way == SYNCHRONISED else {}
