@@ -91,12 +91,15 @@ def _ground_of(scene: Scene, y: Tensor, options: SearchOptions) -> Ground:
     """The scene as the ground of rows with these labels, int64 (N,)."""
 
     def made(z: Tensor, rows: Tensor) -> Tensor:
+        """Float (M, Z), rows int64 (M,) -> x (M, ...)."""
         return scene.generator(z, y[rows])
 
     def margin(x: Tensor, rows: Tensor) -> Tensor:
+        """X (M, ...), rows int64 (M,) -> float (M,)."""
         return margins_of(scene.model(x), y[rows])
 
     def realism(x: Tensor, rows: Tensor) -> Tensor:
+        """X (M, ...), rows int64 (M,) -> float (M,)."""
         return scene.realism_of(x, y[rows]) - scene.realism_floor(options.realism)
 
     return Ground(made, margin, len(y), scene.latent, "image", realism if options.realism else None)

@@ -46,9 +46,11 @@ def _ground_of(way: Along, generator: PairGenerator, conditions: Tensor, y: Tens
     """N events as the ground of latents: conditions float (N, C), labels int64 (N,)."""
 
     def made(z: Tensor, rows: Tensor) -> Tensor:
+        """Float (M, Z), rows int64 (M,) -> x (M, ...)."""
         return generator(z, conditions[rows])[way.name]  # type: ignore[no-any-return]
 
     def margin(x: Tensor, rows: Tensor) -> Tensor:
+        """X (M, ...), rows int64 (M,) -> float (M,)."""
         events = {name: value[rows] for name, value in way.inputs.items()}
         return margins_of(way.fused({**events, way.name: x}), y[rows])
 
