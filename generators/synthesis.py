@@ -33,6 +33,7 @@ class Made:
         members: modality -> N keys of the real members that are its parts, transformed or not; nothing of a modality
             that a generator made.
         told: name -> float (N,): how it was made.
+        margins: of what was made against a model, its margins at the starts and at the ends, each float (N,).
     """
 
     x: Mapping[str, Tensor]
@@ -40,6 +41,7 @@ class Made:
     labels: Tensor
     members: Mapping[str, Sequence[str]]
     told: Mapping[str, Tensor] = field(default_factory=dict)
+    margins: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,29 +123,43 @@ class Jury:
 
 
 def candidates_of(made: Made, way: str, consensus: Tensor) -> Candidates:
-    """What was made, as candidates; their margin is that of the judges' consensus, float (N, K), as there is no model.
+    """What was made, as candidates; where no model was attacked the margin is that of the consensus, float (N, K).
 
     Their parents are the members that they hold.
     """
     names = tuple(f"made-{place}" for place in range(len(made.labels)))
     parents = tuple(zip(*(made.members[name] for name in sorted(made.members)), strict=True)) or ((),) * len(names)
-    margins = margins_of(consensus.clamp_min(1e-9).log(), made.labels)
-    return Candidates(Batch(names, made.x, made.labels), way, parents, made.starts, margins, margins)
+    before, after = made.margins or (margins_of(consensus.clamp_min(1e-9).log(), made.labels),) * 2
+    return Candidates(Batch(names, made.x, made.labels), way, parents, made.starts, before, after)
 
 
-def verdict_of(made: Made, jury: Jury, heard: Mapping[str, Tensor], agreed: float, apart: float) -> Verdict:
+@dataclass(frozen=True)
+class Demands:
+    """What is asked of an event.
+
+    Attributes:
+        agreed, made: the least probability that the judges of each modality must give the intended label, of real parts
+            and of those that a generator made.
+        apart: the least closeness of the latter, see `Jury.closeness`.
+    """
+
+    agreed: float
+    made: float
+    apart: float
+
+
+def verdict_of(made: Made, jury: Jury, heard: Mapping[str, Tensor], demands: Demands) -> Verdict:
     """Accept where the judges of every modality give the intended label, and no made part copies a training member.
 
     Args:
         heard: what `Jury.hear` gave: modality -> float (N, K).
-        agreed: the least probability that each modality's judges must give it.
-        apart: the least closeness of what a generator made, see `Jury.closeness`.
     """
     named = {name: said.gather(1, made.labels[:, None])[:, 0] for name, said in sorted(heard.items())}
-    asked = [Verdict.of(f"judged_{name}", said >= agreed, said) for name, said in named.items()]
+    least = {name: demands.agreed if name in made.members else demands.made for name in named}
+    asked = [Verdict.of(f"judged_{name}", said >= least[name], said) for name, said in named.items()]
     for name in sorted(set(heard) - set(made.members)):
         near = jury.closeness(name, made.x[name])
-        asked.append(Verdict.of(f"copied_{name}", near >= apart, near))
+        asked.append(Verdict.of(f"copied_{name}", near >= demands.apart, near))
     told = Verdict(("",) * len(made.labels), made.told)
     return reduce(and_, asked, told)
 

@@ -6,7 +6,7 @@ from data.runs import Run, StageRecord
 from pipelines.orchestration.flows import run_flow
 from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import FromPreset, Recipe, preset
-from pipelines.rounds import train_judges
+from pipelines.rounds import train_first, train_judges
 from pipelines.train_model import read_source
 from pipelines.training.session import session
 from pipelines.training.synthesis import pages, stages
@@ -80,6 +80,8 @@ def synthesise(recipe: FromPreset = SYNTHESISE, run: Path = Path("runs/spoken_mn
     with session(recipe, run) as opened:
         read_source(recipe, opened)
         train_judges(recipe, opened)
+        if recipe.synthesis.walked:
+            train_first(recipe, opened)
         encoders = [train_encoder.submit(recipe, opened, name) for name in stages.encoders(recipe)]
         examiners = [train_examiner.submit(recipe, opened, name) for name in recipe.events.modalities]
         for future in encoders:

@@ -6,8 +6,7 @@ from torch import Tensor
 
 from data.records import Candidates
 from generators.boundary import close_in
-from generators.latents import TOLERANCE, from_latents
-from generators.margins import margins_of
+from generators.latents import TOLERANCE, Ground, from_latents
 from generators.options import SearchOptions
 from generators.search import Scene
 from generators.sphere import slerp
@@ -32,20 +31,20 @@ def latent_square(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Ge
         N candidates without parents.
     """
 
-    def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
-        """From and to float (N, Z); labels int64 (N,), margins float (N,)."""
-        return _by_trial(scene, z, own, wanted, options, rng)
+    def move(ground: Ground, z: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
+        """From and to float (M, Z); rows int64 (M,), margins float (M,)."""
+        return _by_trial(ground, z, rows, y[rows], wanted, options, rng)
 
     return from_latents(scene, "latent_square", y, options, rng, move)
 
 
 @torch.no_grad()
 def _by_trial(
-    scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions, rng: torch.Generator
+    ground: Ground, z: Tensor, of: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions, rng: torch.Generator
 ) -> Tensor:
     def gap_of(z: Tensor, rows: Tensor) -> Tensor:
         """How far the margins of z, float (M, Z), for rows, int64 (M,), are above the wanted: float (M,)."""
-        return margins_of(scene.model(scene.generator(z, y[rows])), y[rows]) - wanted[rows]
+        return ground.gap(z, of[rows], wanted[rows])
 
     def gap_at(place: Tensor, rows: Tensor) -> Tensor:
         """The same at a place, float (M,) in [0, 1], between the last two points."""

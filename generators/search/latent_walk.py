@@ -6,8 +6,7 @@ from torch import Tensor
 
 from data.records import Candidates
 from generators.boundary import close_in
-from generators.latents import TOLERANCE, from_latents
-from generators.margins import margins_of
+from generators.latents import TOLERANCE, Ground, Move, from_latents
 from generators.options import SearchOptions
 from generators.search import Scene
 from generators.sphere import slerp, tangent, turn
@@ -32,33 +31,38 @@ def latent_walk(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gene
     Raises:
         ValueError: a floor of realism is asked for where the scene has no discriminator.
     """
-
-    def move(z: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
-        """From and to float (N, Z); labels int64 (N,), margins float (N,)."""
-        return walk(scene, z, own, wanted, options)
-
-    return from_latents(scene, "latent_walk", y, options, rng, move)
+    return from_latents(scene, "latent_walk", y, options, rng, walk_by(options))
 
 
-def walk(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOptions) -> Tensor:
+def walk_by(options: SearchOptions) -> Move:
+    """The walk with these options, as a search among latents takes it."""
+
+    def move(ground: Ground, z: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
+        """From and to float (M, Z); rows int64 (M,), margins float (M,)."""
+        return walk(ground, z, rows, wanted, options)
+
+    return move
+
+
+def walk(ground: Ground, z: Tensor, rows: Tensor, wanted: Tensor, options: SearchOptions) -> Tensor:
     """Follow the margin's slope until it has passed the wanted value, then close in between the last two points.
 
     A step goes as far as the wanted margin is by the slope, as DeepFool's does (Moosavi-Dezfooli et al. 2016,
     arXiv:1511.04599), but no further than `step_size`; so it needs no schedule.
 
     Args:
-        z: latents, float (N, Z).
-        y: their labels, int64 (N,).
-        wanted: margins, float (N,).
+        z: latents, float (M, Z).
+        rows: whose they are, int64 (M,).
+        wanted: margins, float (M,).
 
     Returns:
-        Latents of the same lengths, float (N, Z).
+        Latents of the same lengths, float (M, Z).
     """
     tolerance = TOLERANCE * options.band
-    before, after, gaps = z.clone(), z.clone(), torch.full((2, len(y)), torch.nan)
-    walking = torch.arange(len(y))
+    before, after, gaps = z.clone(), z.clone(), torch.full((2, len(rows)), torch.nan)
+    walking = torch.arange(len(rows))
     for _ in range(options.steps):
-        gap, way, slope = _look(scene, after[walking], y[walking], wanted[walking], options.realism)
+        gap, way, slope = _look(ground, after[walking], rows[walking], wanted[walking])
         gaps[1, walking] = gap
         on = (gap.abs() > tolerance) & ~(gap * gaps[0, walking] < 0)
         walking = walking[on]
@@ -68,28 +72,27 @@ def walk(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, options: SearchOpti
         angle = (OVERSHOOT * gap.abs() / slope)[on] / z[walking].norm(dim=1)
         after[walking] = turn(after[walking], way[on], angle.clamp_max(options.step_size))
 
-    def gap_at(place: Tensor, rows: Tensor) -> Tensor:
-        """How far the margin is above the wanted one at a place, float (M,) in [0, 1], for rows, int64 (M,)."""
-        images = scene.generator(slerp(before[rows], after[rows], place), y[rows])
-        return margins_of(scene.model(images), y[rows]) - wanted[rows]
+    def gap_at(place: Tensor, some: Tensor) -> Tensor:
+        """The gap at a place, float (L,) in [0, 1], between the last two points of some of them, int64 (L,)."""
+        return ground.gap(slerp(before[some], after[some], place), rows[some], wanted[some])
 
-    found = close_in(gap_at, torch.zeros(len(y)), torch.ones(len(y)), gaps, tolerance=tolerance)
+    found = close_in(gap_at, torch.zeros(len(rows)), torch.ones(len(rows)), gaps, tolerance=tolerance)
     return slerp(before, after, found)
 
 
-def _look(scene: Scene, z: Tensor, y: Tensor, wanted: Tensor, realism: float) -> tuple[Tensor, Tensor, Tensor]:
-    """How far the margin is above the wanted one, float (N,); the way there, float (N, Z); how steep, float (N,)."""
+def _look(ground: Ground, z: Tensor, rows: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How far the margin is above the wanted one, float (M,); the way there, float (M, Z); how steep, float (M,)."""
     with torch.enable_grad():
         z = z.detach().requires_grad_(True)
-        images = scene.generator(z, y)
-        gap = margins_of(scene.model(images), y) - wanted
-        (gradient,) = torch.autograd.grad(gap.sum(), z, retain_graph=realism > 0)
-        score = scene.realism_of(images, y) if realism else None
-        (climb,) = torch.autograd.grad(score.sum(), z) if score is not None else (None,)
+        x = ground.made(z, rows)
+        gap = ground.margin(x, rows) - wanted
+        (gradient,) = torch.autograd.grad(gap.sum(), z, retain_graph=ground.realism is not None)
+        above = ground.realism(x, rows) if ground.realism else None
+        (climb,) = torch.autograd.grad(above.sum(), z) if above is not None else (None,)
     gap, slope = gap.detach(), tangent(gradient, z.detach())
     way = F.normalize(-gap.sign()[:, None] * slope, dim=1)
-    if score is not None and climb is not None:
-        below = score.detach() < scene.realism_floor(realism)
+    if above is not None and climb is not None:
+        below = above.detach() < 0
         way = torch.where(below[:, None], _uphill(way, tangent(climb, z.detach())), way)
     return gap, way, (way * slope).sum(1).abs() + 1e-12
 

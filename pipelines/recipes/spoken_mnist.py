@@ -41,6 +41,13 @@ spoken_mnist = replace(
         shift={"image": 1, "features": 8},
     ),
     synthesis=SynthesisOptions(
-        ways={"paired_latent": 2000, "cross_modal_image": 2000, "cross_modal_features": 2000, "synchronised": 1000}
+        ways={
+            "paired_latent": 2000,
+            "cross_modal_image": 2000,
+            "cross_modal_features": 2000,
+            "latent_walk_image": 1000,
+            "latent_walk_features": 1000,
+            "synchronised": 1000,
+        }
     ),
 )

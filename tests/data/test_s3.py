@@ -195,7 +195,13 @@ def test_a_store_that_answers_500_or_stalls_changes_no_byte(server, expected, tm
 
 @pytest.mark.parametrize("server", ["moto"], indirect=True)
 def test_a_run_builds_on_s3_goes_on_after_a_kill_and_trains_from_there(server, tmp_path):
-    brief = {"training.steps": 40, "judges.fit.steps": 40, "generator.steps": 100, "shards.attempts": 200}
+    brief = {
+        "training.steps": 40,
+        "judges.fit.steps": 40,
+        "generator.steps": 100,
+        "shards.attempts": 200,
+        "evaluation.samples": 20,
+    }
     given = brief | {"checks.agreement": 0.1, "checks.margin_band": 3, "shards.url": "s3://bucket/hard"}
     options = [word for name, value in given.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "pipelines.cli", "run", "digits_quick", "--run", str(tmp_path / "run"), *options]

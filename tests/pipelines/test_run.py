@@ -58,7 +58,7 @@ def undisturbed(tmp_path_factory) -> Path:
 def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     folder = tmp_path / "run"
 
-    out = finished(start("run", folder))
+    out = finished(start("run", folder, "--evaluation.samples", "20"))
 
     figures = json.loads((folder / "report.json").read_text())
     urls = [str(folder / "shards" / shard.tar) for shard in open_set(Store(str(folder / "shards"))).shards]

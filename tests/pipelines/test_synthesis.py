@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ from data.runs import Run, open_run
 from data.store import Store
 from data.verify import verify
 from generators.alignment import lags
+from generators.margins import margins_of
 from generators.paired_options import SyncOptions
 from pipelines.recipes import Recipe, overridden, preset
 from pipelines.training import sets, stages
 from pipelines.training.events import stages as events
 from pipelines.training.planning import plan_of
-from pipelines.training.synthesis import fitting, pages
+from pipelines.training.rounds import stages as rounds
+from pipelines.training.synthesis import fitting, pages, walking
 from pipelines.training.synthesis import stages as synthesis
 from pipelines.training.synthesis.options import SynthesisOptions
 
@@ -42,8 +45,13 @@ TINY = {
     "synthesis.ways.paired_latent": "24",
     "synthesis.ways.cross_modal_image": "16",
     "synthesis.ways.cross_modal_features": "16",
+    "synthesis.ways.latent_walk_image": "16",
+    "synthesis.ways.latent_walk_features": "16",
+    "synthesis.search.band": "1000",
+    "synthesis.search.steps": "5",
     "synthesis.ways.synchronised": "12",
     "synthesis.agreed": "0",
+    "synthesis.agreed_near": "0",
     "synthesis.apart": "0",
     "synthesis.shards": "2",
     "synthesis.measured": "30",
@@ -55,11 +63,13 @@ TINY = {
 }
 
 
-@pytest.fixture(autouse=True)
-def without_processes(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def without_processes():
     """Stages do their work here: what is tested is what they leave behind."""
-    for module in (stages, sets, events, synthesis):
-        monkeypatch.setattr(module, "in_worker", lambda work, *args, **more: (work(*args, **more), 0.0))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (stages, sets, events, rounds, synthesis):
+            patch.setattr(module, "in_worker", lambda work, *args, **more: (work(*args, **more), 0.0))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +89,21 @@ def folders(tmp_path_factory) -> dict[str, str]:
     return {"source.first.path": str(place / "pictures"), "source.second.path": str(place / "rows")}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recipe(folders) -> Recipe:
     return changed(preset("spoken_mnist"), {**TINY, **folders})
+
+
+@pytest.fixture(scope="module")
+def finished(recipe, tmp_path_factory) -> Run:
+    """Who changes anything in it takes a copy."""
+    return gone_through(recipe, tmp_path_factory.mktemp("finished") / "run")
+
+
+@pytest.fixture
+def run(recipe, finished, tmp_path) -> Run:
+    """A finished run of one's own."""
+    return open_run(copytree(finished.folder, tmp_path / "run"), recipe.called)
 
 
 def changed(recipe: Recipe, options: dict[str, str]) -> Recipe:
@@ -114,8 +136,8 @@ def bytes_of(run: Run) -> dict[str, str]:
     return {str(path.relative_to(run.folder)): sha256_of(path) for path in made if path.is_file()}
 
 
-def test_every_way_leaves_pairs_whose_given_part_is_bit_by_bit_a_training_member(recipe, tmp_path):
-    run = gone_through(recipe, tmp_path / "run")
+def test_every_way_leaves_pairs_whose_given_part_is_bit_by_bit_a_training_member(recipe, finished):
+    run = finished
 
     real = open_pairs(run.path("source"))
     known = {n: {x.numpy().tobytes() for x in s.batch("train", recipe.source).inputs[n]} for n, s in real.sides.items()}
@@ -131,30 +153,33 @@ def test_every_way_leaves_pairs_whose_given_part_is_bit_by_bit_a_training_member
             assert (
                 fresh == {sample.search.removeprefix("cross_modal_")} == {n for n, far in sample.moved.items() if far}
             )
+        elif sample.search.startswith("latent_walk_"):
+            assert (
+                fresh == {sample.search.removeprefix("latent_walk_")} >= {n for n, far in sample.moved.items() if far}
+            )
         elif sample.search == "paired_latent":
             assert fresh == set(real.sides)
     assert not verify(Store(str(run.path("synthesis"))))
 
 
-def test_parents_are_the_members_that_a_pair_holds_and_no_member_of_another_part_is_ever_one(recipe, tmp_path):
-    run = gone_through(recipe, tmp_path / "run")
+def test_parents_are_the_members_that_a_pair_holds_and_no_member_of_another_part_is_ever_one(recipe, finished):
+    run = finished
 
     sides = open_pairs(run.path("source")).sides
     train = {name: set(side.batch("train", recipe.source).keys) for name, side in sides.items()}
     told = rows_of(run, recipe)
     of_way = {way: {parent for row in rows for parent in row["parents"]} for way, rows in told.items()}
     assert of_way["paired_latent"] == set()
-    assert of_way["cross_modal_image"] <= train["features"]
-    assert of_way["cross_modal_features"] <= train["image"]
+    assert of_way["cross_modal_image"] | of_way["latent_walk_image"] <= train["features"]
+    assert of_way["cross_modal_features"] | of_way["latent_walk_features"] <= train["image"]
     assert of_way["synchronised"] <= train["image"] | train["features"]
     assert {len(row["parents"]) for row in told["synchronised"]} == {2}
     assert all({"sync_time", "sync_gain", "sync_flip"} <= dict(row["scores"]).keys() for row in told["synchronised"])
 
 
 def test_the_same_recipe_makes_the_same_bytes_and_a_gan_stopped_half_way_goes_on_to_the_bit(
-    recipe, tmp_path, monkeypatch
+    recipe, finished, tmp_path, monkeypatch
 ):
-    whole = gone_through(recipe, tmp_path / "whole")
     monkeypatch.setattr(fitting, "CHECKPOINT_EVERY", 2)
     advance, done = fitting.paired_gan.advance, []
 
@@ -170,25 +195,24 @@ def test_the_same_recipe_makes_the_same_bytes_and_a_gan_stopped_half_way_goes_on
         gone_through(recipe, tmp_path / "broken")
     again = gone_through(recipe, tmp_path / "broken")
 
-    assert bytes_of(again) == bytes_of(whole)
+    assert bytes_of(again) == bytes_of(finished)
     assert done.count("step") == 3 * 6 + 1  # of the first GAN, one step after the checkpoint was done twice
 
 
-def test_a_plan_names_every_stage_beforehand_and_none_afterwards(recipe, tmp_path):
-    before = plan_of(recipe, tmp_path / "run", "synthesise")
-    run = gone_through(recipe, tmp_path / "run")
-    after = plan_of(recipe, tmp_path / "run", "synthesise")
+def test_a_plan_names_every_stage_beforehand_and_none_afterwards(recipe, finished, tmp_path):
+    before = plan_of(recipe, tmp_path / "none yet", "synthesise")
+    after = plan_of(recipe, finished.folder, "synthesise")
 
-    done = {str(path.relative_to(run.path("stages")).with_suffix("")) for path in run.path("stages").rglob("*.json")}
+    records = finished.path("stages")
+    done = {str(path.relative_to(records).with_suffix("")) for path in records.rglob("*.json")}
     assert {stage.name for stage in before.todo} == done
     assert not after.todo
 
 
-def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, tmp_path):
+def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, run):
     """No judge gives a class all of its belief, and nothing is a thousand times as far from all that is known."""
-    strict = changed(recipe, {"synthesis.agreed": "1"})
+    strict = changed(recipe, {"synthesis.agreed": "1", "synthesis.agreed_near": "1"})
     copies = changed(recipe, {"synthesis.apart": "1000"})
-    run = gone_through(recipe, tmp_path / "run")
 
     denied, copied = ({}, {})
     for found, other in ((denied, strict), (copied, copies)):
@@ -202,9 +226,44 @@ def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, tmp_path):
     assert copied["synchronised"] == {""}  # transformed real events are no copies of themselves
 
 
+def test_a_walk_that_ends_far_from_the_boundary_is_refused_as_such(recipe, run):
+    narrow = changed(recipe, {"synthesis.search.band": "1e-6", "synthesis.search.steps": "1"})
+
+    synthesis.draft(narrow, run, "latent_walk_image")
+
+    rows = rows_of(run, recipe)["latent_walk_image"]
+    assert {row["reason"] for row in rows} == {"margin_band"}
+    assert all(abs(row["margin"]) > 1e-6 and "disagree" in dict(row["scores"]) for row in rows)
+
+
+@pytest.mark.parametrize("head", ["alone", "joint"])
+def test_margins_are_those_of_the_head_that_is_walked_to(recipe, run, head):
+    """Walked features: float32 in the shard, so that nothing is lost on the way back."""
+    other = changed(recipe, {"synthesis.head": head})
+    synthesis.everything(other, run)
+
+    walked = [sample for sample in samples_of(run) if sample.search == "latent_walk_features"]
+    x = {"features": torch.stack([sample.inputs["features"] for sample in walked])}
+    x["image"] = torch.stack([sample.inputs["image"] for sample in walked]).float() / 255
+    labels = torch.tensor([sample.label for sample in walked])
+    said = walking.head_of(walking.attacked(run.folder), "features", head)(x)
+    assert torch.allclose(margins_of(said, labels), torch.tensor([sample.margin for sample in walked]), atol=1e-5)
+
+
+def test_another_way_beside_it_changes_nothing_of_what_a_way_makes(recipe, run, finished):
+    alone = changed(recipe, {f"synthesis.ways.{way}": "0" for way in recipe.synthesis.asked if way != "synchronised"})
+
+    synthesis.draft(alone, run, "synchronised")
+
+    mine, among_others = rows_of(run, alone)["synchronised"], rows_of(finished, recipe)["synchronised"]
+    assert {row["sha256"] for row in mine} == {row["sha256"] for row in among_others}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"synthesis.search.realism": "0.1"}, "keep no discriminator"),
+        ({"synthesis.ways.latent_walk_audio": "5"}, "latent_walk_audio"),
         ({"synthesis.ways.cross_modal_audio": "5"}, "cross_modal_audio"),
         ({f"synthesis.ways.{way}": "0" for way in preset("spoken_mnist").synthesis.ways}, "makes no pairs"),
     ],
@@ -216,15 +275,15 @@ def test_what_cannot_be_made_is_refused(recipe, options, said):
         synthesis.must_be_possible(wrong)
 
 
-@pytest.mark.parametrize("options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}])
+@pytest.mark.parametrize(
+    "options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}, {"head": "gate"}]
+)
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=r"synthesis\."):
         SynthesisOptions(**options)
 
 
-def test_the_report_names_every_way_and_its_control(recipe, tmp_path, capsys):
-    run = gone_through(recipe, tmp_path / "run")
-
+def test_the_report_names_every_way_and_its_control(recipe, run, capsys):
     pages.show_report(pages.write(recipe, run))
 
     found = pages.figures_of(recipe, run)["ways"]
@@ -232,7 +291,9 @@ def test_the_report_names_every_way_and_its_control(recipe, tmp_path, capsys):
     assert all(
         {"unfiltered", "control", "trained", "diversity"} <= set(found[way]) for way in recipe.synthesis.generated
     )
-    assert "control" in capsys.readouterr().out
+    assert {"unwalked", "hardness"} <= set(found["latent_walk_image"])
+    printed = capsys.readouterr().out
+    assert all(said in printed for said in ("control", "before the walk"))
 
 
 def test_pictures_and_sounds_made_by_one_draw_are_in_step_in_the_shards_too(tmp_path):
@@ -264,8 +325,7 @@ def test_a_way_of_which_nothing_is_kept_is_reported_as_such(recipe, tmp_path, ca
     assert "before checks" in capsys.readouterr().out
 
 
-def test_who_hears_silence_elsewhere_is_trained_anew(recipe, tmp_path):
-    run = gone_through(recipe, tmp_path / "run")
+def test_who_hears_silence_elsewhere_is_trained_anew(recipe, run):
     before = run.record("synthesis-examiner-image"), run.record("synthesis-encoder-image")
 
     quieter = changed(recipe, {"events.quiet": "0.1"})

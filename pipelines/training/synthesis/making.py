@@ -1,6 +1,6 @@
 """Makes the draft of one way: proposes events, hears the judges of each modality, checks, writes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -8,6 +8,7 @@ import torch
 from data.draft_files import DraftRecord
 from data.drafts import Judged, write_draft
 from generators.synthesis import (
+    Demands,
     Jury,
     Made,
     Real,
@@ -24,19 +25,21 @@ from pipelines.training.events.participants import benches_of, events, pairs_of
 from pipelines.training.materialise import AT_ONCE, balanced_labels, draft_rng
 from pipelines.training.progress import report
 from pipelines.training.synthesis.fitting import conditions_of, load_pair_generator, members
-from pipelines.training.synthesis.options import PAIRED, SYNCHRONISED
+from pipelines.training.synthesis.options import PAIRED, SYNCHRONISED, WALK
 from pipelines.training.synthesis.places import SET, file_of, gan_stage
+from pipelines.training.synthesis.walking import in_band, walk_of
 
 
 def make_draft(recipe: Recipe, run: Path, way: str, number: int) -> DraftRecord:
-    """Make and check the candidates of a way; its random numbers come from (seed, set, number) alone."""
-    options, rng = recipe.synthesis, draft_rng(recipe.seed, SET, number)
+    """Make and check the candidates of a way; its random numbers come from the seed and the way's name alone."""
+    options, rng = recipe.synthesis, draft_rng(recipe.seed, f"{DRAFTS}/{SET}/{way}", 0)
     jury, real = jury_of(recipe, run), real_events(recipe, run)
     judged, count = list[Judged](), options.ways[way]
+    demands = Demands(options.agreed, options.agreed_on(way), options.apart)
     for made in proposed(recipe, run, way, real, count, rng):
         heard = jury.hear(made)
         told = consensus_of(heard)
-        verdict = verdict_of(made, jury, heard, options.agreed, options.apart)
+        verdict = in_band(made, options.search.band) & verdict_of(made, jury, heard, demands)
         judged.append(Judged(candidates_of(made, way, told), verdict, told))
         report(f"{SET} {way}", min(AT_ONCE * len(judged), count), count)
     return write_draft(run / DRAFTS / SET, SPLIT, number, judged, rng, pairs_of(run).forms())
@@ -60,16 +63,21 @@ def real_events(recipe: Recipe, run: Path) -> Real:
 
 def proposed(recipe: Recipe, run: Path, way: str, real: Real, count: int, rng: torch.Generator) -> Iterator[Made]:
     """So many candidates of a way, some hundreds at a time; from latents as many of each class, else of each event."""
-    generator = load_pair_generator(run / file_of(gan_stage(way))) if way != SYNCHRONISED else None
-    if generator is not None and way == PAIRED:
-        classes = len(pairs_of(run).summary.class_names)
+    if way == PAIRED:
+        generator, classes = load_pair_generator(run / file_of(gan_stage(way))), len(pairs_of(run).summary.class_names)
         for y in torch.split(balanced_labels(real.events, count, rng), AT_ONCE):
             yield from_latents(generator, y, classes, rng)
         return
-    order = torch.randperm(len(real.events), generator=rng)
+    make, order = _maker(recipe, run, way, rng), torch.randperm(len(real.events), generator=rng)
     for rows in torch.split(order[torch.arange(count) % len(order)], AT_ONCE):
-        some = real.rows(rows)
-        if generator is None:
-            yield from_draws(some, recipe.synthesis.sync, rng)
-        else:
-            yield from_partners(generator, some, conditions_of(recipe, run, way, some.events), rng)
+        yield make(real.rows(rows))
+
+
+def _maker(recipe: Recipe, run: Path, way: str, rng: torch.Generator) -> Callable[[Real], Made]:
+    """What a way that starts at real events makes of some of them."""
+    if way == SYNCHRONISED:
+        return lambda real: from_draws(real, recipe.synthesis.sync, rng)
+    generator = load_pair_generator(run / file_of(gan_stage(way)))
+    if way.startswith(WALK):
+        return walk_of(recipe, run, way, generator, rng)
+    return lambda real: from_partners(generator, real, conditions_of(recipe, run, way, real.events), rng)

@@ -4,6 +4,7 @@ Train on synthetic, test on real (TSTR): Esteban et al. 2017, arXiv:1706.02633.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,14 +15,16 @@ from data.reading import Sample, read_samples
 from data.records import Batch
 from data.store import Store
 from generators.paired_networks import PairGenerator
+from generators.synthesis import Real
 from pipelines.recipes import Recipe
 from pipelines.training.events.participants import events, pairs_of
 from pipelines.training.materialise import balanced_labels, draft_rng
 from pipelines.training.models.fusion import Fusion, load_fusion
 from pipelines.training.progress import report
 from pipelines.training.synthesis.fitting import conditions_of, fit_alone, load_pair_generator, members, right_of
-from pipelines.training.synthesis.options import PAIRED, made_by_way
+from pipelines.training.synthesis.options import PAIRED, WALK, made_by_way
 from pipelines.training.synthesis.places import SET, examiner_stage, file_of, gan_stage
+from pipelines.training.synthesis.walking import attacked, hardness_of, walk_of
 
 AT_MOST = 100
 """Samples of a class whose distances are taken for the diversity."""
@@ -39,6 +42,8 @@ def measure(recipe: Recipe, run: Path, way: str) -> dict[str, object]:
         generator, rng = load_pair_generator(run / file_of(gan_stage(way))), draft_rng(recipe.seed, f"{SET}/{way}", 0)
         if way == PAIRED:
             found |= _paired(recipe, run, generator, rng)
+        elif way.startswith(WALK):
+            found |= _walked(recipe, run, way, generator, held_out, rng)
         else:
             found |= _crossed(recipe, run, way, generator, held_out, rng)
         tested = {name: trained_on_made(recipe, run, name, kept, held_out) for name in made}
@@ -88,6 +93,19 @@ def _crossed(
         "unfiltered": said_of(recipe, run, made),
         "control": said_of(recipe, run, control),
         "diversity": spread_of(made, held_out, generator.shape.forms),
+    }
+
+
+def _walked(
+    recipe: Recipe, run: Path, way: str, generator: PairGenerator, held_out: Batch, rng: torch.Generator
+) -> dict[str, object]:
+    """Walked beside held-out partners, before filtering; and what it was where the walks began."""
+    made = walk_of(recipe, run, way, generator, rng)(Real(held_out, {}))
+    return {
+        "unfiltered": said_of(recipe, run, replace(held_out, inputs=made.x)),
+        "unwalked": said_of(recipe, run, replace(held_out, inputs=made.starts)),
+        "hardness": hardness_of(made, attacked(run), recipe.synthesis.search.band),
+        "diversity": spread_of(replace(held_out, inputs=made.x), held_out, generator.shape.forms),
     }
 
 

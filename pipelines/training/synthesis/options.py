@@ -1,11 +1,15 @@
 """How events are made up; without torch."""
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
+from generators.options import SearchOptions
 from generators.paired_options import PairGanOptions, SyncOptions
 
-PAIRED, CROSS, SYNCHRONISED = "paired_latent", "cross_modal_", "synchronised"
-"""Ways: all from one latent; one modality, whose name follows, from the other; both transformed by one draw."""
+PAIRED, CROSS, WALK, SYNCHRONISED = "paired_latent", "cross_modal_", "latent_walk_", "synchronised"
+"""Ways: all from one latent; one modality, whose name follows, from the other; the same, where a model of both finds it
+hard; both transformed by one draw."""
+Head = Literal["alone", "joint"]
 
 
 @dataclass(frozen=True)
@@ -13,8 +17,15 @@ class SynthesisOptions:
     """What `hardshard synthesise` makes, and what of it is kept."""
 
     ways: dict[str, int] = field(default_factory=dict)
-    """Way -> candidates: paired_latent, cross_modal_<the modality that is made>, synchronised."""
+    """Way -> candidates: paired_latent, cross_modal_<modality that is made>, latent_walk_<likewise>, synchronised."""
     gan: PairGanOptions = field(default_factory=PairGanOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    """Of latent walks: their steps, step_size, restarts, band and sides."""
+    head: Head = "alone"
+    """Whose boundary they walk to: that of the model's own head of the modality that is made, or of its joint head,
+    which hears the partner too; there a made part must speak for another class to outvote it."""
+    agreed_near: float = 0.9
+    """The same of what latent walks make, which lies where classes meet."""
     sync: SyncOptions = field(default_factory=SyncOptions)
     agreed: float = 0.5
     """What the judges of each modality must give the intended label, for a candidate to be kept; 0 keeps all."""
@@ -27,17 +38,21 @@ class SynthesisOptions:
 
     def __post_init__(self) -> None:
         for way, count in self.ways.items():
-            if way not in (PAIRED, SYNCHRONISED) and not way.removeprefix(CROSS) != way:
+            if way not in (PAIRED, SYNCHRONISED) and not way.startswith((CROSS, WALK)):
                 raise ValueError(
-                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality> and {SYNCHRONISED}, with a number, got {way}"
+                    f"synthesis.ways takes {PAIRED}, {CROSS}<modality>, {WALK}<modality> and {SYNCHRONISED}, with a "
+                    f"number, got {way}"
                 )
             if not count >= 0:
                 raise ValueError(f"synthesis.ways.{way} must be >= 0, got {count}")
         for name in ("shards", "measured"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"synthesis.{name} must be >= 1, got {getattr(self, name)}")
-        if not 0 <= self.agreed <= 1:
-            raise ValueError(f"synthesis.agreed must lie in [0, 1], got {self.agreed}")
+        for name in ("agreed", "agreed_near"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"synthesis.{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.head not in get_args(Head):
+            raise ValueError(f"synthesis.head must be alone or joint, got {self.head}")
         if not 0 <= self.apart < float("inf"):
             raise ValueError(f"synthesis.apart must be >= 0 and finite, got {self.apart}")
 
@@ -48,20 +63,35 @@ class SynthesisOptions:
 
     @property
     def generated(self) -> tuple[str, ...]:
-        """Those of them that need a generator."""
-        return tuple(way for way in self.asked if way != SYNCHRONISED)
+        """Those whose generators are needed; a latent walk uses the one that makes its modality from the other."""
+        return tuple(sorted({generator_of(way) for way in self.asked if way != SYNCHRONISED}))
+
+    def agreed_on(self, way: str) -> float:
+        """What the judges must give the intended label of a part that is made on a way."""
+        return self.agreed_near if way.startswith(WALK) else self.agreed
+
+    @property
+    def walked(self) -> bool:
+        """Whether there is a model to attack."""
+        return any(way.startswith(WALK) for way in self.asked)
+
+
+def generator_of(way: str) -> str:
+    """The way whose generator it uses."""
+    return CROSS + way.removeprefix(WALK) if way.startswith(WALK) else way
 
 
 def made_by_way(way: str, modalities: tuple[str, ...]) -> tuple[str, ...]:
     """The modalities that a generator makes on this way."""
     if way == PAIRED:
         return modalities
-    return (way.removeprefix(CROSS),) if way.startswith(CROSS) else ()
+    return (generator_of(way).removeprefix(CROSS),) if way != SYNCHRONISED else ()
 
 
 def given_by_way(way: str, modalities: tuple[str, ...]) -> str:
     """The modality that conditions the generator; none where the class does."""
-    if not way.startswith(CROSS):
+    made = made_by_way(way, modalities)
+    if len(made) != 1:
         return ""
-    (given,) = (name for name in modalities if name != way.removeprefix(CROSS))
+    (given,) = (name for name in modalities if name not in made)
     return given

@@ -19,6 +19,7 @@ REPORT = "synthesis.json"
 """Beside report.json of a run on the same pairs, which it leaves alone."""
 ROWS = {
     "real": "real, held out",
+    "unwalked": "made, before the walk",
     "unfiltered": "made, before checks",
     "kept": "made, kept",
     "control": "control: parts drawn apart",
@@ -83,6 +84,11 @@ def _table(way: str, found: Mapping[str, Any]) -> Table:
 def _lines(found: Mapping[str, Any]) -> list[str]:
     """Diversity, and what a classifier trained on what was made is worth on real samples."""
     lines = [
+        f"{name}: {100 * row['in_band']:.1f} % near the model's boundary, it errs on {100 * row['errs']:.1f} %, "
+        f"its own heads disagree on {100 * row['disagree']:.1f} %"
+        for name, row in found.get("hardness", {}).items()
+    ]
+    lines += [
         f"{name}: distances within a class {found['diversity'][name]:.2f} of real ones, "
         f"{found['diversity_kept'][name]:.2f} of what is kept"
         for name in found.get("diversity", {})

@@ -1,5 +1,10 @@
 """Files of a synthesis within the run, which are also the names of its stages."""
 
+from pipelines.training.rounds.places import model_file
+from pipelines.training.synthesis.options import generator_of
+
+ATTACKED = model_file(0).removesuffix(".safetensors")
+"""The model of both parts that latent walks attack: trained plainly, before any round."""
 SET = "synthesis"
 """Folder of the set."""
 
@@ -16,7 +21,7 @@ def examiner_stage(modality: str) -> str:
 
 def gan_stage(way: str) -> str:
     """The generator of a way."""
-    return f"synthesis-gan-{way}"
+    return f"synthesis-gan-{generator_of(way)}"
 
 
 def file_of(stage: str) -> str:

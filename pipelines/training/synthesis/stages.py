@@ -16,10 +16,11 @@ from pipelines.training.drafting import DRAFTS, SPLIT
 from pipelines.training.events.places import judge_stages
 from pipelines.training.late import Late
 from pipelines.training.processes import in_worker
+from pipelines.training.rounds import stages as rounds
 from pipelines.training.sets import SetOptions
 from pipelines.training.stages import depends_on, made_by
-from pipelines.training.synthesis.options import PAIRED, SYNCHRONISED, given_by_way
-from pipelines.training.synthesis.places import SET, encoder_stage, examiner_stage, file_of, gan_stage
+from pipelines.training.synthesis.options import CROSS, PAIRED, SYNCHRONISED, WALK, given_by_way, made_by_way
+from pipelines.training.synthesis.places import ATTACKED, SET, encoder_stage, examiner_stage, file_of, gan_stage
 
 if TYPE_CHECKING:
     from pipelines.training.synthesis import committing, fitting, making, measuring
@@ -42,14 +43,16 @@ def must_be_possible(recipe: Recipe) -> None:
     names, ways = recipe.events.modalities, recipe.synthesis.asked
     if not names or not ways:
         raise WrongUse(f"recipe {recipe.called} makes no pairs: synthesis takes a source of pairs and synthesis.ways")
-    known = {PAIRED, SYNCHRONISED, *(f"cross_modal_{name}" for name in names)}
+    known = {PAIRED, SYNCHRONISED, *(f"{way}{name}" for way in (CROSS, WALK) for name in names)}
     if unknown := sorted({*ways} - known):
         raise WrongUse(
             f"synthesis.ways has {', '.join(unknown)}, and of these pairs there are {', '.join(sorted(known))}"
         )
-    made = [name for name in names if name not in MADE_OF and {PAIRED, f"cross_modal_{name}"} & {*ways}]
-    if made:
-        raise WrongUse(f"no generator of {', '.join(made)}: there is one of {', '.join(MADE_OF)}")
+    made = {name for way in ways for name in made_by_way(way, names)}
+    if without := sorted(made - {*MADE_OF}):
+        raise WrongUse(f"no generator of {', '.join(without)}: there is one of {', '.join(MADE_OF)}")
+    if recipe.synthesis.search.realism:
+        raise WrongUse("synthesis.search.realism must be 0: generators of pairs keep no discriminator to ask")
 
 
 def encoders(recipe: Recipe) -> list[str]:
@@ -84,10 +87,11 @@ def gan(recipe: Recipe, run: Run, way: str) -> StageRecord:
 def draft(recipe: Recipe, run: Run, way: str) -> StageRecord:
     """The candidates of one way, checked."""
     options, number = recipe.synthesis, recipe.synthesis.asked.index(way)
-    judged = {"agreed": options.agreed, "apart": options.apart}
+    judged = {"agreed": options.agreed, "made": options.agreed_on(way), "apart": options.apart}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, _makers(recipe, way)), **judged}
     depends |= {"way": way, "number": number, "candidates": options.ways[way]}
     depends |= {"sync": asdict(options.sync)} if way == SYNCHRONISED else {}
+    depends |= _walk_of(recipe, way)
     outputs = [f"{DRAFTS}/{SET}/{name}" for name in draft_files(SPLIT, number)]
 
     def make() -> tuple[Facts, float]:
@@ -101,7 +105,15 @@ def _makers(recipe: Recipe, way: str) -> list[str]:
     """The stages whose networks take part in making a candidate."""
     given = given_by_way(way, recipe.events.modalities)
     own = [] if way == SYNCHRONISED else [gan_stage(way), *([encoder_stage(given)] if given else [])]
+    own += [ATTACKED] if way.startswith(WALK) else []
     return [*judge_stages(recipe.events.modalities, recipe.judges.folds), *own]
+
+
+def _walk_of(recipe: Recipe, way: str) -> dict[str, object]:
+    """What a latent walk depends on besides."""
+    if not way.startswith(WALK):
+        return {}
+    return {"search": asdict(recipe.synthesis.search), "head": recipe.synthesis.head}
 
 
 def set_of(recipe: Recipe, run: Run) -> SetOptions:
@@ -140,8 +152,9 @@ def index(recipe: Recipe, run: Run) -> StageRecord:
 def figures(recipe: Recipe, run: Run, way: str) -> StageRecord:
     """What the examiners say of one way's events."""
     examiners = [examiner_stage(name) for name in recipe.events.modalities]
-    inputs = [SET, *examiners, *(stage for stage in _makers(recipe, way) if stage.startswith(SET))]
-    depends = {**_trained(recipe, run), **made_by(run, inputs), "way": way}
+    makers = [stage for stage in _makers(recipe, way) if stage.startswith((SET, ATTACKED))]
+    depends = {**_trained(recipe, run), **made_by(run, [SET, *examiners, *makers]), "way": way}
+    depends |= _walk_of(recipe, way)
     depends |= {"part": recipe.evaluation.part, "measured": recipe.synthesis.measured}
     work = partial(in_worker, measuring.measure, recipe, run.folder, way)
     return run.stage(f"{SET}-figures-{way}", depends, [], work)
@@ -149,6 +162,8 @@ def figures(recipe: Recipe, run: Run, way: str) -> StageRecord:
 
 def everything(recipe: Recipe, run: Run) -> None:
     """All of these stages one after the other, the judges being there."""
+    if recipe.synthesis.walked:
+        rounds.first_model(recipe, run)
     for name in recipe.events.modalities:
         examiner(recipe, run, name)
     for name in encoders(recipe):
