@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,10 @@ from page_rules import broken_rules
 
 from data.errors import WrongUse
 from data.intake import Summary
+from data.runs import open_run
 from data.sources import SourceOptions
 from data.taken import must_suffice
+from pipelines import scarcity
 from pipelines.recipes import DEFAULT, overridden
 from pipelines.training.arms import ARMS, BASELINE, OURS
 from pipelines.training.evaluation.scarcity import figures_of
@@ -212,3 +215,36 @@ def test_each_run_differs_from_the_recipe_in_its_labels_and_in_where_its_shards_
     assert recipe_of(DEFAULT, 100) == overridden(DEFAULT, {"source.labelled": 100})
     assert recipe_of(at_url, 100).shards.url == "s3://bucket/hard/labels-100"
     assert folder_of(tmp_path, 100) == tmp_path / "labels-100"
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """The runs that a flow begins, which leave a planted report and do nothing else; without Prefect and workers."""
+    found = []
+
+    def augment(recipe, run, seeds):
+        found.append((recipe.source.labelled, run.name, seeds))
+        (run / "report.json").parent.mkdir(parents=True, exist_ok=True)
+        (run / "report.json").write_text(json.dumps(REPORTS[recipe.source.labelled]))
+
+    monkeypatch.setattr(scarcity, "augment", augment)
+    monkeypatch.setattr(scarcity, "session", lambda recipe, folder: nullcontext(open_run(folder, recipe.name)))
+    monkeypatch.setattr("pipelines.training.stages.in_worker", lambda work, *given: (work(*given), 0.0))
+    for task in ("read_source", "write_report"):
+        monkeypatch.setattr(scarcity, task, getattr(scarcity, task).fn)
+    return found
+
+
+def test_the_flow_makes_a_whole_run_for_each_number_fewest_labels_first_and_then_the_curve(begun, tmp_path):
+    path = scarcity.scarcity.fn(DEFAULT, tmp_path, (300, 100), 2)
+
+    assert begun == [(100, "labels-100", 2), (300, "labels-300", 2)]
+    assert [point["labels"] for point in json.loads(path.read_text())["points"]] == [100, 300]
+    assert (tmp_path / "scarcity.html").is_file()
+
+
+def test_the_flow_begins_no_run_where_one_would_lack_samples(begun, tmp_path):
+    with pytest.raises(WrongUse, match="--labels 900: the training part holds 553 samples, and evenly over its 10 "):
+        scarcity.scarcity.fn(DEFAULT, tmp_path, (100, 900), 2)
+
+    assert not begun
