@@ -1,4 +1,4 @@
-// Looks at report.html and audit.html in headless Chromium, as a phone and as a desk has them, in light and in dark.
+// Looks at report.html, audit.html and scarcity.html in headless Chromium, as a phone and as a desk has them, in light and in dark.
 //
 //   npm install --no-save puppeteer-core axe-core
 //   CHROMIUM=/usr/bin/chromium node bench/pages.mjs runs/digits/report.html runs/audit-mine/audit.html

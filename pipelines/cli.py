@@ -27,7 +27,7 @@ WRONG_USE, FAILED, UNREAD = 2, 1, 141
 FAMILIES: Mapping[str, Sequence[str]] = {
     "beginning": ("init",),
     "examining": ("doctor",),
-    "running": ("run", "uplift", "build", "audit", "adapt", "synthesise", "plan", "recipes"),
+    "running": ("run", "uplift", "scarcity", "build", "audit", "adapt", "synthesise", "plan", "recipes"),
     "sets": ("inspect", "verify", "repair"),
     "serving": ("server", "deploy", "worker"),
     "completing": ("completion",),
@@ -35,7 +35,7 @@ FAMILIES: Mapping[str, Sequence[str]] = {
 """File of pipelines/commands -> the commands in it."""
 LOGS = ("PREFECT_LOGGING_LEVEL", "PREFECT_SERVER_LOGGING_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL")
 """Levels of Prefect's own logs; the last two are of its temporary server's end, and of events that no server takes."""
-LASTING = ("run", "uplift", "build", "audit", "adapt", "synthesise")
+LASTING = ("run", "uplift", "scarcity", "build", "audit", "adapt", "synthesise")
 """Commands whose work is kept in a run's folder."""
 
 

@@ -105,6 +105,16 @@ COMMANDS: Mapping[str, Command] = {
         *("--run", "--model", "--seeds", "--runner", "--json"),
         more=_RESUMES,
     ),
+    "scarcity": _on_recipe(
+        "what do shards bring where labels are scarce? A run for each number of labels, and the curve",
+        [
+            "hardshard scarcity digits --labels 100 300 --seeds 3",
+            "hardshard scarcity digits --labels 100 300 900 --source.validation_share 0.2 --source.test_share 0.2",
+        ],
+        *("--labels", "--run", "--model", "--seeds", "--runner", "--json"),
+        more="The runs lie in folders of their own, labels-100 and so on, within runs/digits-scarcity or --run, and "
+        f"scarcity.html and scarcity.json beside them. {_RESUMES}",
+    ),
     "audit": _on_recipe(
         "attack a model, train nothing: what breaks it, where, and what to do next",
         [
@@ -173,7 +183,7 @@ COMMANDS: Mapping[str, Command] = {
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "begin": ("init", "doctor"),
-    "make hard samples": ("build", "run", "uplift", "adapt", "synthesise", "plan", "recipes"),
+    "make hard samples": ("build", "run", "uplift", "scarcity", "adapt", "synthesise", "plan", "recipes"),
     "look at a model": ("audit",),
     "look at shards": ("inspect", "verify", "repair"),
     "schedules": ("server", "deploy", "worker"),

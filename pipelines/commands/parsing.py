@@ -16,6 +16,13 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "--run": {"type": Path, "metavar": "FOLDER", "help": "the run's folder (default: runs/<recipe>)"},
     "--model": {"help": "your own model: a .pt2 of torch.export, or module:factory (docs/models.md)"},
     "--seeds": {"type": int, "default": 1, "help": "trainings of each arm of the comparison (default: 1)"},
+    "--labels": {
+        "type": int,
+        "nargs": "+",
+        "default": (),
+        "metavar": "N",
+        "help": "numbers of labelled samples, two or more, none above what the training part holds",
+    },
     "--rounds": {"type": int, "help": "rounds of attack and training (--rounds.count; docs/rounds.md)"},
     "--runner": {"help": "processes, dask or ray (--operations.runner; docs/operations.md)"},
     "--json": {"action": "store_true", "help": "one JSON object on standard output, no tables"},

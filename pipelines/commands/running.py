@@ -1,4 +1,4 @@
-"""run, uplift, build, audit, adapt, synthesise, plan and recipes: commands on a recipe."""
+"""run, uplift, scarcity, build, audit, adapt, synthesise, plan and recipes: commands on a recipe."""
 
 import argparse
 import logging
@@ -22,6 +22,8 @@ def do(asked: Asked) -> int:
         raise WrongUse(f"--seeds must be >= 1, got {words.seeds}")
     usual = USUAL.get(asked.command, "digits")
     recipe = overridden(preset(words.what or usual), overrides(asked))
+    if asked.command == "scarcity":
+        _must_make_a_curve(asked)
     folder = words.run or Path("runs") / _named(asked.command, recipe)
     if asked.command == "recipes":
         from pipelines.training.pages.terminal import show_recipes
@@ -68,6 +70,21 @@ def _uplift(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     _show(uplift(recipe, folder, words.seeds), words, show_report)
 
 
+def _scarcity(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
+    from pipelines.scarcity import scarcity
+    from pipelines.training.pages.scarcity import show_scarcity
+
+    _show(scarcity(recipe, folder, words.labels, words.seeds), words, show_scarcity)
+
+
+def _must_make_a_curve(asked: Asked) -> None:
+    from pipelines.training.scarcity import must_make_a_curve
+
+    if "source.labelled" in overrides(asked):
+        raise WrongUse("hardshard scarcity takes the numbers of labels by --labels, not by --source.labelled")
+    must_make_a_curve(asked.words.labels)
+
+
 def _audit(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     from pipelines.audit import audit
     from pipelines.training.audit.terminal import show_audit
@@ -109,6 +126,7 @@ def _build(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
 _WORK: Mapping[str, Callable[[argparse.Namespace, Recipe, Path], None]] = {
     "run": _run,
     "uplift": _uplift,
+    "scarcity": _scarcity,
     "audit": _audit,
     "adapt": _adapt,
     "synthesise": _synthesise,
@@ -142,6 +160,8 @@ def _plan(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
 
 
 def _named(command: str, recipe: Recipe) -> str:
-    """Name of the folder of a run: the recipe's; but an audit of a model that was brought touches no other run."""
+    """Name of the folder of a run: the recipe's; but curves, and audits of a model that was brought, touch no other."""
+    if command == "scarcity":
+        return f"{recipe.called}-scarcity"
     model = recipe.model.path
     return f"audit-{Path(model).stem.replace(':', '-')}" if command == "audit" and model else recipe.called

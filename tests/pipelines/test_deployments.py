@@ -117,7 +117,7 @@ def test_every_flow_has_a_deployment_and_the_nightly_schedule_is_paused(deployed
     deployments = {found["name"]: found for found in api(deployed, "deployments/filter", {})}
 
     flows = {"nightly", "shards-only", "model", "generator", "shards", "rounds", "robust", "evaluation", "audit"}
-    flows |= {"uplift", "adapt", "synthesise", "probe", "on-new-shards", "on-many", "range"}
+    flows |= {"uplift", "scarcity", "adapt", "synthesise", "probe", "on-new-shards", "on-many", "range"}
     assert set(deployments) == flows
     assert [schedule["active"] for schedule in deployments["nightly"]["schedules"]] == [False]
 

@@ -34,7 +34,7 @@ def test_the_command_may_stand_after_an_option():
 
 
 def test_an_option_of_another_command_is_refused_by_name():
-    with pytest.raises(WrongUse, match="--seeds is an option of run, uplift, plan, not of build"):
+    with pytest.raises(WrongUse, match="--seeds is an option of run, uplift, scarcity, plan, not of build"):
         overrides(parsed(["build", "digits", "--seeds", "3"]))
 
 

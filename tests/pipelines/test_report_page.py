@@ -107,7 +107,7 @@ def test_shares_of_a_search_sum_to_all_and_a_reason_has_one_style():
 
 @pytest.mark.parametrize(("low", "high", "said"), [(0, 1, 6), (-3, 40, 5), (96.9, 97.1, 5), (0, 12345, 3)])
 def test_ticks_are_few_and_round(low, high, said):
-    ticks = [float(tick.text) for tick in charts._ticks(low, high, lambda value: value)]
+    ticks = [float(tick.text) for tick in charts.ticks_of(low, high, lambda value: value)]
 
     assert len(ticks) == said
     assert all(low - 1e-6 <= tick <= high + 1e-6 for tick in ticks)

@@ -11,6 +11,7 @@ import numpy as np
 from data.runs import Run
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, BASELINE, OURS
+from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.evaluation.statistics import Difference, difference
 from pipelines.training.fitting.cost import GRADIENTS
 
@@ -100,16 +101,13 @@ def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
     best = max(others, key=lambda r: mean(r.robust))
     gain, ahead = difference(ours.flags, baseline.flags), difference(ours.flags, best.flags)
     clean = mean(ours.clean) - mean(baseline.clean)
-    seeds = len(ours.seeds)
+    about = conditions(recipe.evaluation, ours.flags.shape[1], len(ours.seeds))
     said = "The shards pay" if gain.low > 0 else "The shards do not pay, as far as these figures show"
-    caveat = "; one seed shows no spread between trainings, see --seeds" if seeds == 1 else ""
     doubted = [result.name for result in (ours, baseline, best) if result.doubts]
     warning = f" Not to be trusted: the masking checks doubt {', '.join(doubted)}." if doubted else ""
     return (
         f"{said}: {_points(gain)} robust accuracy over {BASELINE} (clean {clean:+.1f}), "
-        f"{_points(ahead)} against the best other arm, {best.name} "
-        f"({_radius(recipe)}, {_attack(recipe)}, {ours.flags.shape[1]} {recipe.evaluation.part} "
-        f"samples, {seeds} seed{'s' * (seeds > 1)}{caveat}).{warning}"
+        f"{_points(ahead)} against the best other arm, {best.name} ({about}).{warning}"
     )
 
 
@@ -117,13 +115,13 @@ def _points(gap: Difference) -> str:
     return f"{gap.mean:+.1f} points [{gap.low:+.1f}, {gap.high:+.1f}]"
 
 
-def _radius(recipe: Recipe) -> str:
-    return f"{'L-inf' if recipe.evaluation.norm == 'linf' else 'L2'} {recipe.evaluation.epsilon}"
-
-
-def _attack(recipe: Recipe) -> str:
+def conditions(options: EvaluationOptions, samples: int, seeds: int) -> str:
+    """Under which a figure holds: radius, attacks, how many samples of which part, how many seeds."""
+    caveat = "; one seed shows no spread between trainings, see --seeds" if seeds == 1 else ""
+    radius = f"{'L-inf' if options.norm == 'linf' else 'L2'} {options.epsilon}"
     standard = "AutoAttack, PGD with restarts, transfer"
-    return standard if recipe.evaluation.attacks == "standard" else "APGD-CE and APGD-T only"
+    attacks = standard if options.attacks == "standard" else "APGD-CE and APGD-T only"
+    return f"{radius}, {attacks}, {samples} {options.part} samples, {seeds} seed{'s' * (seeds > 1)}{caveat}"
 
 
 def as_json(results: Sequence[ArmResult]) -> Mapping[str, Any]:

@@ -138,15 +138,15 @@ def histogram_of(margins: Mapping[str, Sequence[float]], band: float, height: in
     low, high = min(both), max(both)
     counts = {name: _binned(margins[name], low, high) for name in ("margin_before", "margin")}
     most = max(1, *(max(each) for each in counts.values()))
-    x, y = _scale(low, high, LEFT, WIDTH - RIGHT), _scale(0, most, height - BOTTOM, TOP)
+    x, y = scale_of(low, high, LEFT, WIDTH - RIGHT), scale_of(0, most, height - BOTTOM, TOP)
     edges = [x(low + (high - low) * place / BINS) for place in range(BINS + 1)]
     return Histogram(
         before=_outline(edges, [y(n) for n in counts["margin_before"]], y(0)),
         after=_outline(edges, [y(n) for n in counts["margin"]], y(0)),
         band=(x(-band), round(x(band) - x(-band), 1)),
         zero=x(0),
-        across=_ticks(low, high, x),
-        up=_ticks(0, most, y),
+        across=ticks_of(low, high, x),
+        up=ticks_of(0, most, y),
         height=height,
     )
 
@@ -155,38 +155,38 @@ def arms_of(arms: Mapping[str, Any]) -> Rows:
     """Robust accuracy of every arm, %, a dot for each seed."""
     values = [value for arm in arms.values() for value in arm["robust"]]
     low, high = max(0.0, min(values) - 2), min(100.0, max(values) + 2)
-    x = _scale(low, high, RIGHT, WIDTH - RIGHT)
+    x = scale_of(low, high, RIGHT, WIDTH - RIGHT)
     rows = [
         Row(name, name == OURS, _y(place), [x(v) for v in arm["robust"]], x(mean), None, f"{mean:.1f} %")
         for place, (name, arm) in enumerate(arms.items())
         for mean in [sum(arm["robust"]) / len(arm["robust"])]
     ]
-    return Rows(rows, _ticks(low, high, x), None, _y(len(rows)) + BOTTOM - ROW // 2)
+    return Rows(rows, ticks_of(low, high, x), None, _y(len(rows)) + BOTTOM - ROW // 2)
 
 
 def uplift_of(gaps: Mapping[str, Mapping[str, float]]) -> Rows:
     """Ours minus each other arm, points of robust accuracy, with its 95 % interval."""
     ends = [0.0, *(gap[end] for gap in gaps.values() for end in ("low", "high"))]
-    x = _scale(min(ends) - 0.5, max(ends) + 0.5, RIGHT, WIDTH - RIGHT)
+    x = scale_of(min(ends) - 0.5, max(ends) + 0.5, RIGHT, WIDTH - RIGHT)
     rows = [
         Row(name, False, _y(place), [], x(gap["mean"]), (x(gap["low"]), x(gap["high"])), _signed(gap))
         for place, (name, gap) in enumerate(gaps.items())
     ]
-    ticks = _ticks(min(ends) - 0.5, max(ends) + 0.5, x)
+    ticks = ticks_of(min(ends) - 0.5, max(ends) + 0.5, x)
     return Rows(rows, ticks, x(0), _y(len(rows)) + BOTTOM - ROW // 2)
 
 
 def trade_off_of(arms: Mapping[str, Any], height: int = 300) -> TradeOff:
     """Clean against robust accuracy of every arm."""
     clean, robust = ([v for arm in arms.values() for v in arm[kind]] for kind in ("clean", "robust"))
-    x = _scale(min(clean) - 0.5, max(clean) + 0.5, LEFT, WIDTH - RIGHT)
-    y = _scale(min(robust) - 1, max(robust) + 1, height - BOTTOM, TOP)
+    x = scale_of(min(clean) - 0.5, max(clean) + 0.5, LEFT, WIDTH - RIGHT)
+    y = scale_of(min(robust) - 1, max(robust) + 1, height - BOTTOM, TOP)
     spots = [
         Spot(chr(ord("A") + place), name, name == OURS, (_mean(across), _mean(up)), list(zip(across, up, strict=True)))
         for place, (name, arm) in enumerate(arms.items())
         for across, up in [([x(v) for v in arm["clean"]], [y(v) for v in arm["robust"]])]
     ]
-    ticks = _ticks(min(clean) - 0.5, max(clean) + 0.5, x), _ticks(min(robust) - 1, max(robust) + 1, y)
+    ticks = ticks_of(min(clean) - 0.5, max(clean) + 0.5, x), ticks_of(min(robust) - 1, max(robust) + 1, y)
     return TradeOff(spots, *ticks, height)
 
 
@@ -210,24 +210,24 @@ def rounds_of(made: Sequence[Mapping[str, Any]], height: int = 230) -> Lines:
     rates = {name: [100.0 * one[kind] for one in made] for name, kind in kinds.items()}
     most = max(1.0, *(rate for line in rates.values() for rate in line))
     first, last = made[0]["round"], made[-1]["round"]
-    x, y = _scale(first - 0.5, last + 0.5, LEFT, WIDTH - RIGHT), _scale(0, most, height - BOTTOM, TOP)
+    x, y = scale_of(first - 0.5, last + 0.5, LEFT, WIDTH - RIGHT), scale_of(0, most, height - BOTTOM, TOP)
     lines = [
         Line(name, not place, "M" + " L".join(f"{a},{b}" for a, b in dots), dots, f"{line[0]:.1f} to {line[-1]:.1f} %")
         for place, (name, line) in enumerate(rates.items())
         for dots in [[(x(one["round"]), y(rate)) for one, rate in zip(made, line, strict=True)]]
     ]
-    whole = [tick for tick in _ticks(first, last, x) if "." not in tick.text]
-    return Lines(lines, whole, _ticks(0, most, y), height)
+    whole = [tick for tick in ticks_of(first, last, x) if "." not in tick.text]
+    return Lines(lines, whole, ticks_of(0, most, y), height)
 
 
 def contests_of(figures: Mapping[str, Sequence[float]]) -> Contests:
     """Figure -> its value of every classifier, %; they share a scale from 0 to 100."""
-    x = _scale(0, 100, RIGHT, WIDTH - RIGHT)
+    x = scale_of(0, 100, RIGHT, WIDTH - RIGHT)
     rows = [
         Contest(name, _y(place), [x(value) for value in values], " · ".join(f"{value:.1f}" for value in values))
         for place, (name, values) in enumerate(figures.items())
     ]
-    return Contests(rows, _ticks(0, 100, x), _y(len(rows)) + BOTTOM - ROW // 2)
+    return Contests(rows, ticks_of(0, 100, x), _y(len(rows)) + BOTTOM - ROW // 2)
 
 
 def _binned(values: Sequence[float], low: float, high: float) -> list[int]:
@@ -242,12 +242,12 @@ def _outline(edges: Sequence[float], tops: Sequence[float], ground: float) -> st
     return f"M{edges[0]},{ground} {steps} V{ground} Z"
 
 
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+def scale_of(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     """From values to places; no width of values is one."""
     return lambda value: round(start + (end - start) * (value - low) / ((high - low) or 1), 1)
 
 
-def _ticks(low: float, high: float, place: Callable[[float], float]) -> list[Tick]:
+def ticks_of(low: float, high: float, place: Callable[[float], float]) -> list[Tick]:
     """Three to six round values from `low` to `high`."""
     width = (high - low) or 1.0
     size = 10.0 ** math.floor(math.log10(width / 5))
