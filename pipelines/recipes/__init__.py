@@ -41,6 +41,8 @@ class Recipe:
     """That of its preset; or the path of its file, as it was given."""
     seed: int = 0
     """Of everything that is drawn, but for the split."""
+    rehearsal: bool = False
+    """Whether it is for trying out the machinery alone: its report says that its figures say nothing."""
     source: SourceOptions = field(default_factory=SourceOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     """The model to harden, where it is brought instead of trained."""
