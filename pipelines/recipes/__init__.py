@@ -112,7 +112,7 @@ def preset(name: str) -> Recipe:
     any of its fields.
 
     Raises:
-        WrongUse: there is none of that name; or the file is no TOML, or has a field that there is not.
+        WrongUse: there is none of that name; or the file is no TOML, empty, or has a field that there is not.
     """
     if name.endswith(FILE):
         return _from_file(name)
@@ -126,6 +126,8 @@ def _from_file(path: str) -> Recipe:
         fields = tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise WrongUse(f"{path} is no recipe file: {error}") from error
+    if not fields:
+        raise WrongUse(f'{path} is empty: name the preset that it differs from, as preset = "digits", and what differs')
     if "name" in fields or not isinstance(under := fields.pop("preset", "own"), str) or under.endswith(FILE):
         raise WrongUse(f"{path}: a recipe file is called as the file is, and begins with preset = one of the presets")
     try:
