@@ -5,7 +5,6 @@ and runs nothing: a small difference from a preset. The command line and prefect
 else configures anything.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +14,7 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 import pipelines.recipes
-from data.errors import WrongUse
+from data.errors import WrongUse, alike
 from data.plugins import plugin
 from data.sources import SourceOptions
 from generators.options import Ball, GanOptions, SearchOptions
@@ -195,13 +194,22 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
 
 
 def _unknown(path: str, fields: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(path, known := [name for name, _ in options_of(fields)], n=3, cutoff=0.4)
-    return f"no option --{path}: did you mean {', '.join('--' + name for name in near or known)}?"
+    known = [name for name, _ in options_of(fields)]
+    return f"no option --{path}: {alike(path, known, least=0.4, mark='--') or '`hardshard recipes` lists all'}"
 
 
 def _spelled(error: ValidationError) -> str:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    whole = first["type"] == "value_error"  # our own message, which shows the value
-    return message if whole else f"--{path}: {message}, got {first['input']!r}"
+    if first["type"] != "value_error":
+        return f"--{path}: {message}, got {first['input']!r}"
+    return _owned(message, path, first["input"])  # our own message, which shows the value
+
+
+def _owned(message: str, path: str, options: object) -> str:
+    """The message with the option that it begins with called by its dotted name, wherever its dataclass stands."""
+    first, space, rest = message.partition(" ")
+    name = first.rpartition(".")[2]
+    is_option = path and isinstance(options, Mapping) and name in options
+    return f"{path}.{name}{space}{rest}" if is_option else message
