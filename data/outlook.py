@@ -6,6 +6,7 @@ nothing is known, so all that is made from it will be made again.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,10 @@ SPELLED = {
     "shards": "what is in its shards changes",
 }
 """What a stage depends on -> how a reason names it."""
+SCALING = ("training.steps", "generator.steps", "judges.fit.steps", "gan.steps")
+"""Options that a stage which depends on them takes so many times as long with; but for its start, which is short."""
+ASIDE = ("inputs", "seed", "hardshard", "torch", "shards")
+"""What a stage depends on that tells nothing of how much work there is; the last are what it finds in its shards."""
 LONGEST = 60
 """Characters of a value that a reason still spells out."""
 UNKNOWN = -1
@@ -31,12 +36,14 @@ class Stage:
     Attributes:
         name: of the stage.
         why: reasons to do it, none where it is done already.
-        seconds: that its work took when it was last done; None where it never was.
+        seconds: that its work took when it was last done, scaled by `SCALING`; None where it never was.
+        guessed: whether that was with other options, or on other samples.
     """
 
     name: str
     why: tuple[str, ...]
     seconds: float | None = None
+    guessed: bool = False
 
     @property
     def done(self) -> bool:
@@ -82,13 +89,28 @@ class Outlook:
         again = done is not None and done.key == key
         why = tuple(self._harm(done)) if done and again else tuple(self._reasons(done, depends))
         self._gone |= set(takes_away) if why else set()
-        self.stages.append(Stage(stage, why, done.seconds if done else None))
+        self.stages.append(Stage(stage, why, *self._time(done, depends, again)))
         if done is None or not again:
             self._anew.add(stage)
             facts = self.expect(stage)
             known = done or StageRecord(stage, key, 0.0)
             self._known[stage] = replace(known, key=key, outputs={"": "made anew"}, facts=facts)
         return cast(StageRecord, self._known[stage])
+
+    def _time(self, done: StageRecord | None, depends: Facts, again: bool) -> tuple[float | None, bool]:
+        """Seconds that a stage will take, as far as its record tells, and whether that is of other work."""
+        if done is None or again:
+            return done.seconds if done else None, False
+        before, after = _both(done, depends)
+        other = [name for name in _changed(before, after) if self._tells_of_work(name, before, after)]
+        steps = [(before[name], after[name]) for name in SCALING if name in before and name in after]
+        scale = prod(float(str(now)) / float(str(then)) for then, now in steps)
+        return round(done.seconds * scale, 2), bool(other) or not done.depends
+
+    def _tells_of_work(self, name: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+        if name == "samples":
+            return any(stage.name == "source" and stage.guessed for stage in self.stages)
+        return name.partition(".")[0] not in ASIDE and UNKNOWN not in (before.get(name), after.get(name))
 
     def _harm(self, done: StageRecord) -> Iterator[str]:
         """What happened to the outputs of a finished stage; a file as large and as old as it was is as it was."""
@@ -107,7 +129,7 @@ class Outlook:
         if not done.depends:
             yield "made from something else; its record, of an older version, does not say what"
             return
-        before, after = dict(_leaves(done.depends)), dict(_leaves(shortened(depends)))
+        before, after = _both(done, depends)
         told = list(dict.fromkeys(self._told(name, before, after) for name in _changed(before, after)))
         yield from sorted(told, key=lambda why: why.endswith("is made anew")) or ["made from something else"]
 
@@ -125,6 +147,11 @@ class Outlook:
         if name not in before or name not in after:
             return f"{spelled} {'is gone' if name in before else 'is new'}"
         return f"{spelled} {before[name]} -> {after[name]}"
+
+
+def _both(done: StageRecord, depends: Facts) -> tuple[dict[str, object], dict[str, object]]:
+    """What a stage depended on and what it depends on now, by dotted name."""
+    return dict(_leaves(done.depends)), dict(_leaves(shortened(depends)))
 
 
 def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

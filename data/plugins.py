@@ -5,7 +5,7 @@ import importlib.util
 import pkgutil
 from types import ModuleType
 
-from data.errors import WrongUse
+from data.errors import WrongUse, alike
 
 
 def plugin_names(package: ModuleType) -> tuple[str, ...]:
@@ -24,10 +24,12 @@ def must_be_one_of(package: str, name: str) -> None:
     """Check that `plugin` will find a name in a package, without importing either.
 
     Raises:
-        WrongUse: there is no such file; the message lists those there are.
+        WrongUse: there is no such file; the message lists those there are, the most alike first.
     """
     if name not in (known := names_of(package)):
-        raise WrongUse(f"no {name!r} in {package.replace('.', '/')}: there are {', '.join(known)}")
+        there = f"there are {', '.join(known)}"
+        asks = f"{meant} {there.capitalize()}" if (meant := alike(name, known)) else there
+        raise WrongUse(f"no {name!r} in {package.replace('.', '/')}: {asks}")
 
 
 def plugin(package: ModuleType, name: str) -> object:

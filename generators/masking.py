@@ -49,9 +49,15 @@ AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Masking:
-    """Whether a robust accuracy is to be believed, and why not; `dataclasses.asdict` makes it JSON."""
+    """Whether a robust accuracy is to be believed, and why not; `dataclasses.asdict` makes it JSON.
 
-    verdict: Literal["trusted", "suspicious"]
+    Attributes:
+        verdict: `unknown` of a model at chance, which has nothing right that it could seem to hold; `check_masking`,
+            which does not ask how many classes there are, never says that.
+        checks: what each check saw.
+    """
+
+    verdict: Literal["trusted", "suspicious", "unknown"]
     checks: tuple[MaskingCheck, ...]
 
 

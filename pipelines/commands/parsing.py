@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from data.errors import WrongUse
+from data.errors import WrongUse, alike
 from pipelines.commands.described import COMMANDS, GROUPS, Command
 
 OPTIONS: Mapping[str, Mapping[str, object]] = {
@@ -34,6 +34,8 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "--debug": {"action": "store_true", "help": "show tracebacks and Prefect's log"},
 }
 """Every option that is not the recipe's, as argparse takes it."""
+RECIPES = ("--seed", "--rehearsal")
+"""Options of the recipe that have no dot, so that one of a command may be taken for them."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,16 @@ def parsed(given: Sequence[str]) -> Asked:
     parser, given = parser_of(), _command_first(given)
     command = COMMANDS.get(given[0]) if given else None
     if command is None:
+        if given and not given[0].startswith("-") and (meant := alike(given[0], COMMANDS)):
+            parser.error(f"no command {given[0]!r}: {meant}")
         parser.parse_args(given)
         parser.error("name a command, for instance: hardshard run digits_quick")
     if command.passes_on and not {"-h", "--help"} & set(given):
         return Asked(argparse.Namespace(command=given[0], debug=False), given[1:])
     words, rest = _without_recipe(given, known={"--help", *command.options, "--debug"})
+    for name in rest[::2]:
+        if meant := _meant(name, command):
+            parser.error(f"no option {name}: {meant}")
     found, stray = parser.parse_known_args(words)
     return Asked(found, [*stray, *rest])
 
@@ -144,6 +151,12 @@ def _without_recipe(given: Sequence[str], known: set[str]) -> tuple[list[str], l
         else:
             rest += [name, value] if equals else [name, *([after] if (after := next(coming, None)) is not None else [])]
     return words, rest
+
+
+def _meant(name: str, command: Command) -> str:
+    """The question after what is nearly an option of a command; nothing of what may be the recipe's."""
+    known = [*command.options, "--debug", *RECIPES]
+    return "" if name in (*OPTIONS, *RECIPES) else alike(name, known, least=0.8)
 
 
 def _commands_with(option: str) -> list[str]:

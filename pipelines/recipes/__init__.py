@@ -5,7 +5,6 @@ and runs nothing: a small difference from a preset. The command line and prefect
 else configures anything.
 """
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +14,7 @@ from typing import Annotated, Any, cast
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 import pipelines.recipes
-from data.errors import WrongUse
+from data.errors import WrongUse, alike
 from data.plugins import plugin
 from data.sources import SourceOptions
 from generators.options import Ball, GanOptions, SearchOptions
@@ -41,6 +40,8 @@ class Recipe:
     """That of its preset; or the path of its file, as it was given."""
     seed: int = 0
     """Of everything that is drawn, but for the split."""
+    rehearsal: bool = False
+    """Whether it is for trying out the machinery alone: its report says that its figures say nothing."""
     source: SourceOptions = field(default_factory=SourceOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     """The model to harden, where it is brought instead of trained."""
@@ -110,7 +111,7 @@ def preset(name: str) -> Recipe:
     any of its fields.
 
     Raises:
-        WrongUse: there is none of that name; or the file is no TOML, or has a field that there is not.
+        WrongUse: there is none of that name; or the file is no TOML, empty, or has a field that there is not.
     """
     if name.endswith(FILE):
         return _from_file(name)
@@ -124,6 +125,8 @@ def _from_file(path: str) -> Recipe:
         fields = tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise WrongUse(f"{path} is no recipe file: {error}") from error
+    if not fields:
+        raise WrongUse(f'{path} is empty: name the preset that it differs from, as preset = "digits", and what differs')
     if "name" in fields or not isinstance(under := fields.pop("preset", "own"), str) or under.endswith(FILE):
         raise WrongUse(f"{path}: a recipe file is called as the file is, and begins with preset = one of the presets")
     try:
@@ -191,13 +194,22 @@ def _put(fields: dict[str, Any], path: str, value: object) -> None:
 
 
 def _unknown(path: str, fields: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(path, known := [name for name, _ in options_of(fields)], n=3, cutoff=0.4)
-    return f"no option --{path}: did you mean {', '.join('--' + name for name in near or known)}?"
+    known = [name for name, _ in options_of(fields)]
+    return f"no option --{path}: {alike(path, known, least=0.4, mark='--') or '`hardshard recipes` lists all'}"
 
 
 def _spelled(error: ValidationError) -> str:
     first = error.errors()[0]
     path = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    whole = first["type"] == "value_error"  # our own message, which shows the value
-    return message if whole else f"--{path}: {message}, got {first['input']!r}"
+    if first["type"] != "value_error":
+        return f"--{path}: {message}, got {first['input']!r}"
+    return _owned(message, path, first["input"])  # our own message, which shows the value
+
+
+def _owned(message: str, path: str, options: object) -> str:
+    """The message with the option that it begins with called by its dotted name, wherever its dataclass stands."""
+    first, space, rest = message.partition(" ")
+    name = first.rpartition(".")[2]
+    is_option = path and isinstance(options, Mapping) and name in options
+    return f"{path}.{name}{space}{rest}" if is_option else message

@@ -10,6 +10,7 @@ _brief = FitOptions(steps=150)
 digits_quick = replace(
     DEFAULT,
     name="digits_quick",
+    rehearsal=True,
     training=replace(DEFAULT.training, steps=150),
     generator=replace(DEFAULT.generator, steps=200),
     judges=JudgeOptions(fit=_brief),

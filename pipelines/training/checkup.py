@@ -24,6 +24,8 @@ from pipelines.training.processes import cores
 
 State = Literal["fine", "mind", "wrong"]
 """Fine; may be trouble; would stop a run."""
+OURS = ("data", "generators", "pipelines")
+"""Packages of this distribution, whose names are not rare."""
 ROOM = 2 * 2**30
 """Bytes free below which one should look at what `hardshard plan` says of the disk."""
 
@@ -51,6 +53,7 @@ def checks_of(recipe: Recipe, folder: Path) -> Iterator[Check]:
         folder: the run's.
     """
     yield _python()
+    yield _here()
     yield from _packages(requires("hardshard") or [])
     yield _guarded("torch", lambda: _torch(recipe.training.device), "pip install --force-reinstall torch")
     yield _machine()
@@ -74,6 +77,16 @@ def _guarded(of: str, look: Callable[[], Check], mend: str) -> Check:
 def _python() -> Check:
     said = f"{sys.version.split()[0]}, hardshard {version('hardshard')} in {Path(__file__).parents[2]}"
     return Check("python", "fine", said)
+
+
+def _here() -> Check:
+    """Of the folder one stands in, where Python looks first when it starts with -m, as it does for a worker."""
+    here = Path.cwd()
+    hiding = [name for own in OURS for name in (f"{own}.py", f"{own}/__init__.py") if (here / name).is_file()]
+    if hiding and here != Path(__file__).parents[2]:
+        said = f"{', '.join(hiding)} in {here}: hides ours from `hardshard worker`, and from `python -m`"
+        return Check("this folder", "mind", said, "work in another folder, or set PYTHONSAFEPATH=1")
+    return Check("this folder", "fine", f"{here} hides no package of ours")
 
 
 def _packages(required: Sequence[str]) -> Iterator[Check]:

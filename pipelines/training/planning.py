@@ -69,15 +69,24 @@ class Plan:
             return self.forecast.seconds / self._kinds[kind_of(stage)][0]
         return stage.seconds if stage.seconds is not None else self._kinds[kind_of(stage)][1]
 
+    def is_guessed(self, stage: Stage) -> bool:
+        """Whether that time is by a record of other options or samples."""
+        if self.forecast and stage.name.startswith(SEARCHED):
+            return False
+        return stage.guessed if stage.seconds is not None else self._kinds[kind_of(stage)][2]
+
     @cached_property
-    def _kinds(self) -> dict[str, tuple[int, float | None]]:
-        """Kind of stage -> how many there are, and their mean seconds, if any of them was ever done."""
-        alike: dict[str, list[float | None]] = {}
+    def _kinds(self) -> dict[str, tuple[int, float | None, bool]]:
+        """Kind of stage -> how many there are; mean seconds, if any was ever done; whether any of these is a guess."""
+        alike: dict[str, list[Stage]] = {}
         for found in self.stages.values():
             for stage in found:
-                alike.setdefault(kind_of(stage), []).append(stage.seconds)
-        known = {kind: [one for one in seconds if one is not None] for kind, seconds in alike.items()}
-        return {kind: (len(alike[kind]), mean(known[kind]) if known[kind] else None) for kind in alike}
+                alike.setdefault(kind_of(stage), []).append(stage)
+        known = {kind: [one.seconds for one in found if one.seconds is not None] for kind, found in alike.items()}
+        return {
+            kind: (len(found), mean(known[kind]) if known[kind] else None, any(one.guessed for one in found))
+            for kind, found in alike.items()
+        }
 
     @property
     def as_json(self) -> dict[str, object]:

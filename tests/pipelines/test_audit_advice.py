@@ -96,6 +96,23 @@ def test_a_suspicious_model_is_first_of_all_not_to_be_quoted():
     assert "Attack without gradients." in first.why
 
 
+@pytest.mark.parametrize("trust", [Masking("trusted", ()), masked()])
+def test_nothing_is_told_about_masking_of_a_model_at_chance(trust):
+    given = evidence(5.0, clean=share(27.0), trust=trust)
+
+    assert given.masking == replace(trust, verdict="unknown")
+    assert not given.suspicious
+    assert sentence_of(given) == (
+        "It is right on 27.0 % of samples as they are, hardly more than chance: no figure here tells what it "
+        "withstands, or whether it hides errors."
+    )
+
+
+def test_what_the_masking_checks_say_of_any_other_model_stays():
+    assert evidence(90.0, trust=masked()).masking == masked()
+    assert evidence(5.0, clean=share(27.0), trust=None).masking is None
+
+
 def test_a_model_at_chance_is_told_to_look_at_its_inputs_and_nothing_else():
     (only,) = advice_on(evidence(5.0, clean=share(27.0)))
 

@@ -164,6 +164,17 @@ def test_what_was_not_looked_at_has_no_section():
     assert "L∞" not in html
 
 
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_model_at_chance_is_called_neither_trusted_nor_suspicious(passed):
+    check = MaskingCheck("gradient is there", passed, {}, "It reaches all.", "Else, look.")
+
+    html = render(replace(planted(), level="untrusted", trust=Masking("unknown", (check,))), [])
+
+    assert html.count("Nobody knows") == 2  # in the tile, and in the section
+    assert "Yes" not in html
+    assert "<b>No.</b>" not in html
+
+
 def test_a_model_that_hides_its_errors_is_not_called_trusted():
     check = MaskingCheck("gradient is there", False, {}, "No gradient.", "Look for quantisation.")
 

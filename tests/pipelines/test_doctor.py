@@ -52,6 +52,19 @@ def test_a_package_that_is_missing_or_too_old_is_named_with_what_installs_it():
     assert found[1].mend == "pip install 'no-such-package<3'"
 
 
+@pytest.mark.parametrize(
+    ("file", "state"), [("data/__init__.py", "mind"), ("pipelines.py", "mind"), ("data/a.png", "fine")]
+)
+def test_a_folder_that_hides_our_packages_from_a_worker_is_named(file, state, workplace):
+    (workplace / file).parent.mkdir(exist_ok=True)
+    (workplace / file).touch()
+
+    found = next(check for check in checks_of(DEFAULT, workplace / "run") if check.of == "this folder")
+
+    assert found.state == state
+    assert (file in found.said, "PYTHONSAFEPATH=1" in found.mend) == (state == "mind",) * 2
+
+
 def test_a_device_that_is_not_there_is_wrong(workplace):
     recipe = overridden(DEFAULT, {"training.device": "cuda:99"})
 

@@ -71,6 +71,8 @@ def write(text: str):
     ("text", "message"),
     [
         ("preset = ", "own.toml is no recipe file: "),
+        ("", 'own.toml is empty: name the preset that it differs from, as preset = "digits"'),
+        ("# seed = 3", "own.toml is empty"),
         ("preset = 'own.toml'", "begins with preset = one of the presets"),
         ("preset = 'faces'", "no 'faces' in pipelines/recipes"),
         ("name = 'other'", "is called as the file is"),

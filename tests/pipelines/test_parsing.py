@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
 from data.errors import WrongUse
 from pipelines.cli import FAMILIES, main
 from pipelines.commands.described import COMMANDS, GROUPS
-from pipelines.commands.parsing import overrides, parsed
+from pipelines.commands.parsing import RECIPES, overrides, parsed
+from pipelines.recipes import DEFAULT, options_of
 
 
 def test_options_of_the_recipe_are_told_from_those_of_the_command():
@@ -59,6 +61,27 @@ def test_every_command_has_help_with_examples_that_parse(name, capsys):
 def test_every_command_is_in_one_family_and_one_group():
     assert sorted(name for names in FAMILIES.values() for name in names) == sorted(COMMANDS)
     assert sorted(name for names in GROUPS.values() for name in names) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["biuld", "digits"], "no command 'biuld': did you mean build?"),
+        (["run", "digits", "--jsn"], "no option --jsn: did you mean --json?"),
+        (["verify", "here", "--quik"], "no option --quik: did you mean --quick?"),
+        (["run", "digits", "--sed", "3"], "no option --sed: did you mean --seed, --seeds?"),
+    ],
+)
+def test_what_is_nearly_a_command_or_an_option_of_it_is_guessed(typed, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parsed(typed)
+
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_options_without_a_dot_are_those_the_recipe_has():
+    assert {*RECIPES} == {f"--{name}" for name, _ in options_of(asdict(DEFAULT)) if "." not in name} - {"--name"}
 
 
 def test_no_command_is_answered_with_an_example(capsys):

@@ -13,6 +13,7 @@ from data.files import canonical_json, digest_of, write_atomically
 from data.runs import Facts, Run, open_run
 from pipelines.recipes import DEFAULT, Recipe
 from pipelines.training import planning
+from pipelines.training.pages.planned import GUESSED, show_plan
 from pipelines.training.planning import plan_of
 
 SMALL = replace(DEFAULT, shards=replace(DEFAULT.shards, count=3, parts=2, attempts=100))
@@ -186,6 +187,61 @@ def test_a_file_that_was_only_touched_is_still_good(tmp_path, did):
     assert todo(SMALL, tmp_path) == []
 
 
+def times(recipe: Recipe, folder: Path, **how) -> dict[str, tuple[float | None, bool]]:
+    plan = plan_of(recipe, folder, **how)
+    return {stage.name: (plan.seconds_of(stage), plan.is_guessed(stage)) for stage in plan.todo}
+
+
+def test_a_time_grows_with_the_steps_of_training_and_is_called_a_guess(tmp_path, did):
+    run_all(SMALL, tmp_path)  # each took a second
+
+    longer = replace(SMALL, training=replace(SMALL.training, steps=3 * SMALL.training.steps))
+    found = times(longer, tmp_path, seeds=2)
+
+    assert found["model"] == found["arm-ours-0"] == (3.0, True)
+    assert found["arm-ours-1"] == (3.0, True)  # never done: as others of its kind
+    assert found["shards/draft-0"] == found["accuracy-ours-0"] == (1.0, False)
+
+
+def test_a_time_by_a_record_of_other_options_is_called_a_guess(tmp_path, did):
+    run_all(SMALL, tmp_path)
+
+    found = times(replace(SMALL, shards=replace(SMALL.shards, attempts=9000)), tmp_path)
+
+    assert found["shards/draft-0"] == (1.0, True)
+
+
+def test_a_time_by_a_record_of_the_same_work_is_no_guess(tmp_path, did, monkeypatch):
+    run_all(SMALL, tmp_path)
+    unlink("model.safetensors")(tmp_path)
+
+    assert set(times(SMALL, tmp_path).values()) == {(1.0, False)}
+    monkeypatch.setattr("pipelines.training.stages.version", lambda _: "9.9.9")
+    assert not any(guessed for _, guessed in times(replace(SMALL, seed=1), tmp_path).values())
+
+
+def test_other_samples_make_every_time_that_hangs_on_them_a_guess(tmp_path, did):
+    run_all(SMALL, tmp_path)
+
+    found = times(replace(SMALL, source=replace(SMALL.source, drawn=2)), tmp_path)
+
+    assert found["source"] == found["model"] == (1.0, True)
+
+
+def test_the_table_marks_guesses_and_says_what_the_mark_means(tmp_path, did, capsys):
+    run_all(SMALL, tmp_path)
+    longer = replace(SMALL, training=replace(SMALL.training, steps=3 * SMALL.training.steps))
+
+    show_plan(plan_of(longer, tmp_path), "plan")
+    told = capsys.readouterr().out
+    show_plan(plan_of(replace(SMALL, seed=1), tmp_path), "plan")
+
+    assert "model, ~3 s: training.steps 1000 -> 3000" in told
+    assert "fidelity, 1 s" not in told  # it stays as it is
+    assert GUESSED in told
+    assert "~" not in capsys.readouterr().out
+
+
 def test_another_version_is_a_reason(tmp_path, did, monkeypatch):
     run_all(SMALL, tmp_path)
     monkeypatch.setattr("pipelines.training.stages.version", lambda _: "9.9.9")
@@ -247,7 +303,7 @@ def test_the_command_prints_json(tmp_path, did):
 
     found = json.loads(out)
     assert "shards/draft-0" in found["todo"]
-    assert {"flow", "name", "why", "done", "seconds"} == set(found["stages"][0])
+    assert {"flow", "name", "why", "done", "seconds", "guessed"} == set(found["stages"][0])
     assert found["seconds"] == len(found["todo"])  # each took a second
 
 

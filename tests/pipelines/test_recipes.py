@@ -44,7 +44,15 @@ def test_a_mix_and_the_checks_may_gain_entries():
         ("search.mix.perturb", "3", "search.mix must be shares"),
         ("search.mix.magic", "0", "no 'magic' in generators/search: there are .*latent_walk"),
         ("checks.magic", "0", "no 'magic' in generators/checks: there are agreement"),
-        ("training.ball.epsilon", "-1", "epsilon must be >= 0, got -1"),
+        ("training.ball.epsilon", "-1", "^training.ball.epsilon must be >= 0, got -1"),
+        ("training.averaging", "2", r"^training.averaging must lie in \[0, 1\], got 2"),
+        ("judges.fit.watch.every", "-1", "^judges.fit.watch.every must be >= 0, got -1"),
+        ("synthesis.gan.averaging", "1", r"^synthesis.gan.averaging must lie in \[0, 1\), got 1"),
+        ("rounds.search.steps", "0", "^rounds.search.steps must be >= 1, got 0"),
+        ("adapt.target.labelled", "-1", "^adapt.target.labelled must be >= 0, got -1"),
+        ("steps", "3", "no option --steps: did you mean --"),
+        ("averaging", "1", "no option --averaging: did you mean --.*--generator.averaging"),
+        ("search.mix.pertub", "0", r"no 'pertub' in generators/search: did you mean perturb\? There are adversarial,"),
         ("training.synthetic_share", "2", r"synthetic_share must lie in \[0, 1\], got 2"),
         ("evaluation.attacks", "none", "--evaluation.attacks"),
         ("judges.folds", "1", "judges.folds must be >= 2, got 1"),
@@ -70,6 +78,11 @@ def test_a_threshold_is_a_number_or_left_open():
 def test_an_unknown_recipe_is_answered_with_those_there_are():
     with pytest.raises(WrongUse, match="no 'faces' in pipelines/recipes: there are boundary, digits, digits_quick"):
         preset("faces")
+
+
+def test_a_recipe_that_is_nearly_there_is_guessed():
+    with pytest.raises(WrongUse, match=r"no 'digit' in pipelines/recipes: did you mean digits\? There are boundary,"):
+        preset("digit")
 
 
 def test_a_flow_takes_a_preset_by_name_and_what_differs_from_it():

@@ -63,6 +63,14 @@ def test_a_folder_that_is_no_set_is_named(command, tmp_path, capsys):
     assert "nothing" in "".join(capsys.readouterr())
 
 
+def test_where_nothing_lies_no_repair_is_offered(tmp_path, capsys):
+    assert main(["verify", str(tmp_path / "nothing")]) == 1
+
+    said = capsys.readouterr().out
+    assert "nothing: no file lies there, and so no set" in said
+    assert "repair" not in said
+
+
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "x", "--colour", "red"]])
 def test_wrong_use_of_a_set_command_exits_with_2(arguments, capsys):
     assert main(arguments) == 2

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.recipes import DEFAULT
+from pipelines.recipes import DEFAULT, preset
 from pipelines.training.arms import BASELINE, OURS
 from pipelines.training.evaluation.uplift import ArmResult, verdict
 
@@ -26,6 +26,14 @@ def test_the_verdict_says_so_when_they_do_not(ours):
     said = verdict([arm(BASELINE, 0.7), arm("mixup", 0.75), arm(OURS, ours)], DEFAULT)
 
     assert said.startswith("The shards do not pay")
+
+
+def test_a_rehearsal_says_that_its_figures_say_nothing_and_not_that_shards_pay():
+    said = verdict([arm(BASELINE, 0.7), arm("mixup", 0.75), arm(OURS, 0.8)], preset("digits_quick"))
+
+    assert said.startswith("These figures say nothing, as the recipe is for trying out the machinery")
+    assert "shards" not in said
+    assert "+10.0 points" in said
 
 
 def test_one_seed_is_called_one_seed():

@@ -1,7 +1,7 @@
 """What an audit's figures come to: how bad it is, in a word, a headline and a sentence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generators.masking import Masking
 from generators.options import Norm
@@ -30,6 +30,7 @@ class Evidence:
     """The first one is what conclusions are about."""
     corruptions: Sequence[Corruption]
     trust: Masking | None
+    """As the checks left it; `masking` is what it comes to."""
     latent: LatentFigures | None
     brought: bool
     """The model was not trained here."""
@@ -48,7 +49,12 @@ class Evidence:
     @property
     def suspicious(self) -> bool:
         """Whether something hides the model's errors from attacks."""
-        return self.trust is not None and self.trust.verdict == "suspicious"
+        return self.masking is not None and self.masking.verdict == "suspicious"
+
+    @property
+    def masking(self) -> Masking | None:
+        """What the masking checks come to: of a model at chance nothing, whatever each of them saw."""
+        return replace(self.trust, verdict="unknown") if self.trust and self.clueless else self.trust
 
     @property
     def clueless(self) -> bool:
@@ -93,6 +99,8 @@ def sentence_of(evidence: Evidence) -> str:
     levels = f", {255 * main.epsilon:.0f} of 255 levels" if main.norm == "linf" else ""
     attacked = f"{robust.percent:.1f} % [{robust.low:.1f}, {robust.high:.1f}]"
     clean = f"It is right on {evidence.clean.percent:.1f} % of samples as they are"
+    if evidence.clueless:
+        return f"{clean}, hardly more than chance: no figure here tells what it withstands, or whether it hides errors."
     said = [f"{clean}, and on {attacked} when {reach} {main.epsilon:.3g}{levels}."]
     if worst:
         becomes = f", most often taken for {worst.becomes}" if worst.becomes else ""

@@ -173,7 +173,7 @@ class Audit:
     breaks: Sequence[Break]
     corruptions: Sequence[Corruption]
     trust: Masking | None
-    """Whether the robust accuracy is to be believed; None where nobody looked."""
+    """Whether the robust accuracy is to be believed (of a model at chance nobody knows); None where nobody looked."""
     latent: LatentFigures | None
     seconds: Mapping[str, float]
     """Stage -> work, seconds of one core."""

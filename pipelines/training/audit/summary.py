@@ -61,7 +61,7 @@ def _audit(recipe: Recipe, run: Run, pictures: Sequence[Found]) -> Audit:
         norms=evidence.norms,
         breaks=[picture.about for picture in pictures],
         corruptions=evidence.corruptions,
-        trust=evidence.trust,
+        trust=evidence.masking,
         latent=evidence.latent,
         seconds={name: run.record(name).seconds for name in stages.names_of(recipe, run)},
     )

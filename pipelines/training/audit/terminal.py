@@ -21,7 +21,7 @@ def show_audit(path: Path) -> None:
     for norm in figures["norms"]:
         console.print(_attacks(norm))
     console.print(_classes(figures["norms"][0]))
-    if figures["trust"] is not None:
+    if figures["trust"] is not None and figures["trust"]["verdict"] == "suspicious":
         for check in figures["trust"]["checks"]:
             if not check["passed"]:
                 console.print(f"suspicious: {check['reason']}", highlight=False, markup=False)

@@ -15,6 +15,9 @@ from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.evaluation.statistics import Difference, difference
 from pipelines.training.fitting.cost import GRADIENTS
 
+REHEARSED = "These figures say nothing, as the recipe is for trying out the machinery (`hardshard run digits` measures)"
+"""The verdict of a recipe that is a rehearsal."""
+
 
 @dataclass(frozen=True)
 class ArmResult:
@@ -94,7 +97,7 @@ def _bits(flags: object) -> list[bool]:
 
 
 def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
-    """One sentence: whether training on the shards pays, by how much, and which other arm comes nearest."""
+    """One sentence: whether training on the shards pays, by how much, which other arm comes nearest; or a warning."""
     by_name = {result.name: result for result in results}
     ours, baseline = by_name[OURS], by_name[BASELINE]
     others = [r for r in results if r.name not in (OURS, BASELINE)]
@@ -103,6 +106,7 @@ def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
     clean = mean(ours.clean) - mean(baseline.clean)
     about = conditions(recipe.evaluation, ours.flags.shape[1], len(ours.seeds))
     said = "The shards pay" if gain.low > 0 else "The shards do not pay, as far as these figures show"
+    said = REHEARSED if recipe.rehearsal else said
     doubted = [result.name for result in (ours, baseline, best) if result.doubts]
     warning = f" Not to be trusted: the masking checks doubt {', '.join(doubted)}." if doubted else ""
     return (

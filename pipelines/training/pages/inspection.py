@@ -48,7 +48,9 @@ def show_findings(url: str, *, as_json: bool, quick: bool) -> bool:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for finding in findings:
         console.print(": ".join(filter(None, (finding.file, finding.member, finding.problem))))
-    if findings:
+    if findings and not Store(url).names():
+        console.print(f"{url}: no file lies there, and so no set; `hardshard build` leaves one in its run's folder")
+    elif findings:
         console.print(f"{url}: {_counted(len(findings))}; `hardshard repair {url}` mends what can be mended")
     else:
         facts = read_index(Store(url)).facts

@@ -10,6 +10,7 @@ from pipelines.training.planning import Forecast, Plan, kind_of
 
 FEW = 3
 """Reasons that are spelled out."""
+GUESSED = "~ by the record of other options or samples: times the steps of training where these changed, else as it was"
 
 
 def show_plan(plan: Plan, title: str, *, as_json: bool = False) -> None:
@@ -25,6 +26,8 @@ def _told(plan: Plan) -> Iterator[str]:
             yield f"  {_named(group := list(alike))}{_lasting(plan, group)}: {_because(group[0].why)}"
     yield ""
     yield _summary(plan)
+    if any(map(plan.is_guessed, plan.todo)):
+        yield GUESSED
     if plan.forecast:
         yield ""
         yield from _expected(plan.forecast)
@@ -43,7 +46,11 @@ def _named(group: Sequence[Stage]) -> str:
 def _lasting(plan: Plan, group: Sequence[Stage]) -> str:
     seconds = [plan.seconds_of(stage) for stage in group]
     known = [one for one in seconds if one is not None]
-    return f", {_spelled(sum(known))}" if len(known) == len(seconds) else ""
+    return f", {_mark(plan, group)}{_spelled(sum(known))}" if len(known) == len(seconds) else ""
+
+
+def _mark(plan: Plan, group: Sequence[Stage]) -> str:
+    return "~" if any(map(plan.is_guessed, group)) else ""
 
 
 def _because(why: Sequence[str]) -> str:
@@ -59,7 +66,7 @@ def _summary(plan: Plan) -> str:
     unknown = len(seconds) - len(known)
     told = [f"{len(plan.todo)} stages to do"]
     if known:
-        told.append(f"{_spelled(sum(known))} of one core's work")
+        told.append(f"{_mark(plan, plan.todo)}{_spelled(sum(known))} of one core's work")
     if unknown:
         told.append(f"{unknown} of them never done here: nobody knows how long they take")
     return ", ".join(told)
