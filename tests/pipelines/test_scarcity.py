@@ -17,6 +17,7 @@ from pipelines import scarcity
 from pipelines.recipes import DEFAULT, overridden
 from pipelines.training.arms import ARMS, BASELINE, OURS
 from pipelines.training.evaluation.scarcity import figures_of
+from pipelines.training.evaluation.uplift import REHEARSED
 from pipelines.training.pages import scarcity as pages
 from pipelines.training.pages.curves import curves_of
 from pipelines.training.scarcity import folder_of, most_labelled, must_be_held, must_make_a_curve, recipe_of
@@ -46,11 +47,19 @@ def report(ours: float, low: float, high: float, **others: object) -> dict:
         "source": {"division": "ab" * 32, "kept": {"test": {"0": 150, "1": 160}}},
         "arms": dict(sorted(arms.items())),
         "ours_minus": {name: gap | {"mean": ours - gains.get(name, 0.0)} for name in sorted(arms) if name != OURS},
+        "verdict": "The shards pay: +1.0 points",
         **others,
     }
 
 
 REPORTS = {300: report(1.0, -0.5, 2.5), 100: report(4.0, 1.5, 6.5), 900: report(-3.0, -4.0, -2.0)}
+
+
+def test_a_curve_of_rehearsals_says_that_its_figures_say_nothing():
+    rehearsed = {labels: {**found, "verdict": f"{REHEARSED}: +1.0 points"} for labels, found in REPORTS.items()}
+
+    assert figures_of(rehearsed)["said"].startswith(REHEARSED)
+    assert not figures_of(REPORTS)["said"].startswith(REHEARSED)
 
 
 @pytest.fixture

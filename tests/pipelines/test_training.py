@@ -181,7 +181,7 @@ def test_the_ball_grows_to_its_size_over_the_ramp(monkeypatch):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"objective": "madri"}, "no 'madri' in pipelines/training/fitting/objectives: there are fgsm_rs, free, madry"),
+        ({"objective": "madri"}, "no 'madri' in pipelines/training/fitting/objectives: did you mean madry"),
         ({"attack": "pdg"}, "no 'pdg' in generators/attacks"),
         ({"weight": -1.0}, "weight must be >= 0, got -1.0"),
         ({"weight": float("nan")}, "weight must be >= 0, got nan"),

@@ -7,7 +7,7 @@ from typing import Any
 from data.errors import WrongUse
 from pipelines.training.arms import ARMS, BASELINE, OURS
 from pipelines.training.evaluation.options import EvaluationOptions
-from pipelines.training.evaluation.uplift import conditions
+from pipelines.training.evaluation.uplift import REHEARSED, conditions
 
 SAME = ("recipe", "seed", "evaluation", "division", "seeds")
 """What has to be the same in all runs, so that the number of labels is all that differs."""
@@ -30,7 +30,9 @@ def figures_of(reports: Mapping[int, Report]) -> dict[str, Any]:
     """
     found = _alike(reports)
     points = [_point(labels, reports[labels]) for labels in sorted(reports)]
-    return {**found, "points": points, "said": _said(points, found)}
+    rehearsed = any(report["verdict"].startswith(REHEARSED) for report in reports.values())
+    said = f"{REHEARSED}. {_said(points, found)}" if rehearsed else _said(points, found)
+    return {**found, "points": points, "said": said}
 
 
 def _alike(reports: Mapping[int, Report]) -> dict[str, Any]:
