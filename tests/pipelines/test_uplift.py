@@ -21,6 +21,12 @@ def test_the_verdict_says_that_shards_pay_and_names_the_best_other_arm():
     assert "400 test samples, 5 seeds)" in said
 
 
+def test_the_verdict_says_so_when_another_arm_does_as_well():
+    said = verdict([arm(BASELINE, 0.7), arm("mixup", 0.8), arm(OURS, 0.8)], DEFAULT)
+
+    assert said.startswith("The shards pay over real samples alone, though no more than another arm")
+
+
 @pytest.mark.parametrize("ours", [0.7, 0.65])
 def test_the_verdict_says_so_when_they_do_not(ours):
     said = verdict([arm(BASELINE, 0.7), arm("mixup", 0.75), arm(OURS, ours)], DEFAULT)

@@ -105,14 +105,22 @@ def verdict(results: Sequence[ArmResult], recipe: Recipe) -> str:
     gain, ahead = difference(ours.flags, baseline.flags), difference(ours.flags, best.flags)
     clean = mean(ours.clean) - mean(baseline.clean)
     about = conditions(recipe.evaluation, ours.flags.shape[1], len(ours.seeds))
-    said = "The shards pay" if gain.low > 0 else "The shards do not pay, as far as these figures show"
-    said = REHEARSED if recipe.rehearsal else said
+    said = REHEARSED if recipe.rehearsal else _said(gain, ahead)
     doubted = [result.name for result in (ours, baseline, best) if result.doubts]
     warning = f" Not to be trusted: the masking checks doubt {', '.join(doubted)}." if doubted else ""
     return (
         f"{said}: {_points(gain)} robust accuracy over {BASELINE} (clean {clean:+.1f}), "
         f"{_points(ahead)} against the best other arm, {best.name} ({about}).{warning}"
     )
+
+
+def _said(gain: Difference, ahead: Difference) -> str:
+    """Whether the shards pay: the gain over real samples alone, and how far ours are ahead of the best other arm."""
+    if gain.low <= 0:
+        return "The shards do not pay, as far as these figures show"
+    if ahead.low <= 0:
+        return "The shards pay over real samples alone, though no more than another arm, as far as these figures show"
+    return "The shards pay"
 
 
 def _points(gap: Difference) -> str:
