@@ -104,7 +104,7 @@ def oracle(run: Path, recipe: Recipe) -> Callable[[Tensor], Tensor]:
     """Images -> the probabilities of a robust classifier trained on what the pipeline never reads."""
     path = run / "oracle.safetensors"
     if not path.exists():
-        unread, options = _unread(run, recipe), replace(recipe.judges.fit, steps=900)
+        unread, options = _unread(run, recipe), replace(recipe.judges.fit, features=16, steps=900)
         seed = 3000 * (recipe.seed + 1)
         found = fit(blended(unread, options.batch_size, seed), shape_of(run), options, seed, "oracle")
         save_classifier(path, found.model)

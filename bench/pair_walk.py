@@ -4,10 +4,10 @@
 
 Both make one part of real training pairs anew, keep the other, and are judged alike: the margin of the model's own
 head of that part (`--head joint`: of its joint head) within the band, then the judges of each modality, and no copy.
-Rejection draws latents as `cross_modal_` does. Seconds are of one thread: making and the margins; asking the judges
-about what is in the band costs both the same and is left out, which flatters rejection. Of what was kept: `examined` is
-the share whose made part an examiner, who takes no part, gives the intended label; `disagree`: the model's heads do;
-`errs`: the model does; `distances` are those within a class, as a share of real ones.
+Rejection draws latents as `cross_modal_` does. Seconds are of one thread: making, the margins, and asking the judges
+about what is in the band. Of what was kept: `examined` is the share whose made part an examiner, who takes no part,
+gives the intended label; `disagree`: the model's heads do; `errs`: the model does; `distances` are those within a
+class, as a share of real ones.
 """
 
 import argparse
@@ -42,17 +42,18 @@ ENOUGH = 100
 Maker = Callable[[Real], Made]
 
 
-def makers_of(recipe: Recipe, run: Path, name: str, model: Fusion, rng: torch.Generator) -> dict[str, Maker]:
-    """Both rows of the table for one modality."""
+def makers_of(recipe: Recipe, run: Path, name: str, model: Fusion, seed: int) -> dict[str, Maker]:
+    """Both rows of the table for one modality, each with draws of its own."""
+    mine, theirs = (torch.Generator().manual_seed(2 * seed + row) for row in range(2))
     generator = load_pair_generator(run / file_of(gan_stage(CROSS + name)))
 
     def reject(real: Real) -> Made:
-        made = from_partners(generator, real, conditions_of(recipe, run, CROSS + name, real.events), rng)
+        made = from_partners(generator, real, conditions_of(recipe, run, CROSS + name, real.events), theirs)
         with torch.no_grad():
-            margins = margins_of(head_of(model, name, recipe.synthesis.head)(made.x), made.labels)
+            margins = margins_of(head_of(model, name, recipe.synthesis.walk.head)(made.x), made.labels)
         return replace(made, margins=(margins, margins))
 
-    return {"rejection": reject, "latent walk": walk_of(recipe, run, WALK + name, generator, rng)}
+    return {"rejection": reject, "latent walk": walk_of(recipe, run, WALK + name, generator, mine)}
 
 
 def rows_of(made: Made, rows: torch.Tensor) -> Made:
@@ -64,7 +65,7 @@ def rows_of(made: Made, rows: torch.Tensor) -> Made:
 
 def accepted(made: Made, jury: Jury, recipe: Recipe) -> Made:
     """What passes all checks; the judges are asked about those in the band alone."""
-    near = rows_of(made, in_band(made, recipe.synthesis.search.band).accepted.nonzero()[:, 0])
+    near = rows_of(made, in_band(made, recipe.synthesis.walk.band).accepted.nonzero()[:, 0])
     if not len(near.labels):
         return near
     options = recipe.synthesis
@@ -81,10 +82,10 @@ def measured(
         some = known.rows(torch.randint(len(known.events), (AT_ONCE,), generator=rng))
         began = time.process_time()
         made = make(some)
+        kept.append(accepted(made, jury, recipe))
         spent += time.process_time() - began
         tried += AT_ONCE
-        arrived += int(in_band(made, recipe.synthesis.search.band).accepted.sum())
-        kept.append(accepted(made, jury, recipe))
+        arrived += int(in_band(made, recipe.synthesis.walk.band).accepted.sum())
     count = sum(len(some.labels) for some in kept)
     return {"per_second": count / spent, "arrived": arrived / tried, "accepted": count / tried, "kept": count}, kept
 
@@ -109,10 +110,10 @@ def rows(folder: Path, seed: int, bands: Iterable[float], seconds: float, head: 
     model, base = attacked(run), recipe_of(seed, "test", {})
     jury, known = jury_of(base, run), real_events(base, run)
     for band in bands:
-        recipe = overridden(base, {"synthesis.search.band": str(band), "synthesis.head": head})
+        recipe = overridden(base, {"synthesis.walk.band": str(band), "synthesis.walk.head": head})
         for name in ("image", "features"):
-            examiner, rng = load_fusion(run / file_of(examiner_stage(name))), torch.Generator().manual_seed(seed)
-            for row, make in makers_of(recipe, run, name, model, rng).items():
+            examiner = load_fusion(run / file_of(examiner_stage(name)))
+            for row, make in makers_of(recipe, run, name, model, seed).items():
                 counted, kept = measured(make, known, jury, recipe, seconds, seed)
                 like = worth(kept, name, model, examiner, known.events)
                 found.append({"seed": seed, "band": band, "made": name, "row": row, **counted, **like})

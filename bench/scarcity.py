@@ -1,4 +1,4 @@
-"""Draws the curve of finished runs, of whatever version: `hardshard scarcity` without running anything.
+"""Draws the curve of finished runs of one recipe: `hardshard scarcity` without running anything.
 
 Writes scarcity.json and scarcity.html into the folder that holds the runs, labels-100 and so on, and prints the table.
 

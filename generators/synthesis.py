@@ -6,7 +6,7 @@ part made from nothing is black, silent or padding; that of a part made for a re
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from operator import and_
 
 import torch
@@ -116,10 +116,18 @@ class Jury:
 
         1 is the distance that 99 % of held-out members exceed; of features it is taken in their units.
         """
+        if name not in self._scales:
+            self._scales[name] = self._nearest(name, self.held_out[name]).quantile(0.01).clamp_min(1e-9)
+        return self._nearest(name, x) / self._scales[name]
+
+    def _nearest(self, name: str, x: Tensor) -> Tensor:
         unit = torch.tensor(self.forms[name].unit or 1.0)
-        x, known, held_out = ((some / unit).flatten(1) for some in (x, self.known[name], self.held_out[name]))
-        scale = torch.cdist(held_out, known).amin(1).quantile(0.01).clamp_min(1e-9)
-        return torch.cdist(x, known).amin(1) / scale
+        return torch.cdist((x / unit).flatten(1), (self.known[name] / unit).flatten(1)).amin(1)
+
+    @cached_property
+    def _scales(self) -> dict[str, Tensor]:
+        """Modality -> the distance that 99 % of held-out members exceed, as far as anybody has asked."""
+        return {}
 
 
 def candidates_of(made: Made, way: str, consensus: Tensor) -> Candidates:

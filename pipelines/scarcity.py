@@ -7,6 +7,7 @@ from prefect import flow
 
 from data.runs import Run
 from pipelines.augment import augment
+from pipelines.orchestration.flows import unless_busy
 from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, FromPreset, Recipe
 from pipelines.training import stages
@@ -50,8 +51,11 @@ def scarcity(
     Raises:
         WrongUse: there are fewer than two numbers, or more labels are asked for than there are training samples.
     """
-    must_make_a_curve(labels)
-    rising = sorted(labels)
+    must_make_a_curve(labels, recipe.model.path)
+    return unless_busy(lambda: _curve(recipe, run, sorted(labels), seeds))
+
+
+def _curve(recipe: Recipe, run: Path, rising: Sequence[int], seeds: int) -> Path:
     first = recipe_of(recipe, rising[0])
     with session(first, folder_of(run, rising[0])) as opened:
         read_source(first, opened, rising)

@@ -111,7 +111,7 @@ COMMANDS: Mapping[str, Command] = {
             "hardshard scarcity digits --labels 100 300 --seeds 3",
             "hardshard scarcity digits --labels 100 300 900 --source.validation_share 0.2 --source.test_share 0.2",
         ],
-        *("--labels", "--run", "--model", "--seeds", "--runner", "--json"),
+        *("--labels", "--run", "--seeds", "--runner", "--json"),
         more="The runs lie in folders of their own, labels-100 and so on, within runs/digits-scarcity or --run, and "
         f"scarcity.html and scarcity.json beside them. {_RESUMES}",
     ),

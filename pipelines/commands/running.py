@@ -23,7 +23,7 @@ def do(asked: Asked) -> int:
     usual = USUAL.get(asked.command, "digits")
     recipe = overridden(preset(words.what or usual), overrides(asked))
     if asked.command == "scarcity":
-        _must_make_a_curve(asked)
+        _must_make_a_curve(asked, recipe)
     folder = words.run or Path("runs") / _named(asked.command, recipe)
     if asked.command == "recipes":
         from pipelines.training.pages.terminal import show_recipes
@@ -77,12 +77,12 @@ def _scarcity(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
     _show(scarcity(recipe, folder, words.labels, words.seeds), words, show_scarcity)
 
 
-def _must_make_a_curve(asked: Asked) -> None:
+def _must_make_a_curve(asked: Asked, recipe: Recipe) -> None:
     from pipelines.training.scarcity import must_make_a_curve
 
     if "source.labelled" in overrides(asked):
         raise WrongUse("hardshard scarcity takes the numbers of labels by --labels, not by --source.labelled")
-    must_make_a_curve(asked.words.labels)
+    must_make_a_curve(asked.words.labels, recipe.model.path)
 
 
 def _audit(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:

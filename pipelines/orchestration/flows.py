@@ -40,14 +40,19 @@ def run_flow(work: Callable[P, R]) -> Flow[P, R]:
         given.apply_defaults()
         if is_held(given.arguments["run"]):
             return work(*args, **kwargs)
-        try:
-            return _alone(work.__name__, given.arguments, lambda: work(*args, **kwargs))
-        except Busy as busy:
-            if not deployment.id:
-                raise
-            return cast(R, Cancelled(message=str(busy)))
+        return unless_busy(lambda: _alone(work.__name__, given.arguments, lambda: work(*args, **kwargs)))
 
     return flow(flow_run_name=work.__name__.replace("_", "-"))(alone)
+
+
+def unless_busy(work: Callable[[], R]) -> R:
+    """What work returns; of a deployment's run Cancelled, with the reason, where another process is at the folder."""
+    try:
+        return work()
+    except Busy as busy:
+        if not deployment.id:
+            raise
+        return cast(R, Cancelled(message=str(busy)))
 
 
 def _alone(name: str, given: Mapping[str, object], work: Callable[[], R]) -> R:

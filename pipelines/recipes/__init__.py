@@ -41,7 +41,8 @@ class Recipe:
     seed: int = 0
     """Of everything that is drawn, but for the split."""
     rehearsal: bool = False
-    """Whether it is for trying out the machinery alone: its report says that its figures say nothing."""
+    """Whether it is for trying out the machinery alone: report.html and scarcity.html then say that its figures say
+    nothing. A recipe of your own that starts from such a preset takes `rehearsal = false`."""
     source: SourceOptions = field(default_factory=SourceOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     """The model to harden, where it is brought instead of trained."""

@@ -9,12 +9,21 @@ from data.sources import SourceOptions
 from pipelines.recipes import Recipe
 
 
-def must_make_a_curve(labels: Sequence[int]) -> None:
-    """Check before any work that there is more than one number of labels, each once.
+def must_make_a_curve(labels: Sequence[int], brought: str = "") -> None:
+    """Check before any work that there is more than one number of labels, each once, and a model for each.
+
+    Args:
+        labels: the numbers of labels.
+        brought: path of a model of the user's, if the recipe names one.
 
     Raises:
         WrongUse: it is not so.
     """
+    if brought:
+        raise WrongUse(
+            f"a curve over labels trains a model with each number of them, and model.path names one, {brought}, that "
+            "has trained already: leave it out, or compare on it with hardshard uplift"
+        )
     said = " ".join(map(str, labels)) or "none"
     if len(labels) < 2 or len({*labels}) < len(labels):
         raise WrongUse(f"--labels takes two numbers or more, none twice, as --labels 100 300, got {said}")
@@ -41,8 +50,13 @@ def must_be_held(labels: Sequence[int], counts: Mapping[str, int], source: Sourc
         source: says how the parts were drawn.
 
     Raises:
-        WrongUse: it holds fewer.
+        WrongUse: it holds fewer, or a number leaves a class without a sample.
     """
+    if too_few := [number for number in labels if number < len(counts)]:
+        raise WrongUse(
+            f"--labels {' '.join(map(str, too_few))}: there are {len(counts)} classes, and each needs one labelled "
+            "sample at least"
+        )
     most = most_labelled([*counts.values()])
     if too_many := [number for number in labels if number > most]:
         rarest = min(counts, key=lambda name: counts[name])

@@ -15,6 +15,7 @@ from killing import killed_at, wait_for
 from data.files import sha256_of
 from data.shards import open_set
 from data.store import Store
+from pipelines.training.evaluation.scarcity import figures_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -67,6 +68,7 @@ def test_a_run_leaves_shards_report_and_a_verdict(tmp_path):
     said = " ".join(out.split())
     assert figures["verdict"] in said
     assert len(figures["arms"]) == 7
+    assert len(figures_of({100: figures, 300: figures})["points"]) == 2  # a curve is drawn from such reports
     assert all(len(arm["robust"]) == 1 for arm in figures["arms"].values())
     assert {stage["name"] for stage in figures["stages"]} >= {"train_model", "build_shards", "evaluate"}
     assert len(samples) == kept > 0

@@ -194,6 +194,11 @@ def test_a_curve_needs_two_numbers_of_labels_each_once(labels):
         must_make_a_curve(labels)
 
 
+def test_a_model_of_ones_own_makes_no_curve_over_labels():
+    with pytest.raises(WrongUse, match=r"mine\.pt2, that has trained already"):
+        must_make_a_curve([100, 300], "mine.pt2")
+
+
 @pytest.mark.parametrize("counts", [(5, 4, 6), (4, 5, 6), (5, 6, 4), (4, 4, 4)])
 def test_the_most_labels_is_what_the_classes_can_give_evenly_and_not_one_more(counts):
     kept = {"train": {str(label): count for label, count in enumerate(counts)}, "validation": {"0": 1}}
@@ -208,6 +213,8 @@ def test_the_most_labels_is_what_the_classes_can_give_evenly_and_not_one_more(co
 
 def test_more_labels_than_there_are_is_refused_with_what_there_is_and_what_gives_more():
     must_be_held([3, 13], COUNTS, SourceOptions())
+    with pytest.raises(WrongUse, match="--labels 2: there are 3 classes"):
+        must_be_held([2, 13], COUNTS, SourceOptions())
 
     with pytest.raises(WrongUse) as refused:
         must_be_held([3, 14, 20], COUNTS, SourceOptions(validation_share=0.25))

@@ -16,6 +16,7 @@ from data.manifest import read_manifest
 from data.pairing import open_pairs
 from data.reading import read_samples
 from data.runs import Run, open_run
+from data.shards import read_index
 from data.store import Store
 from data.verify import verify
 from generators.alignment import lags
@@ -47,8 +48,8 @@ TINY = {
     "synthesis.ways.cross_modal_features": "16",
     "synthesis.ways.latent_walk_image": "16",
     "synthesis.ways.latent_walk_features": "16",
-    "synthesis.search.band": "1000",
-    "synthesis.search.steps": "5",
+    "synthesis.walk.band": "1000",
+    "synthesis.walk.steps": "5",
     "synthesis.ways.synchronised": "12",
     "synthesis.agreed": "0",
     "synthesis.agreed_near": "0",
@@ -227,7 +228,7 @@ def test_checks_refuse_what_judges_deny_and_what_is_a_copy(recipe, run):
 
 
 def test_a_walk_that_ends_far_from_the_boundary_is_refused_as_such(recipe, run):
-    narrow = changed(recipe, {"synthesis.search.band": "1e-6", "synthesis.search.steps": "1"})
+    narrow = changed(recipe, {"synthesis.walk.band": "1e-6", "synthesis.walk.steps": "1"})
 
     synthesis.draft(narrow, run, "latent_walk_image")
 
@@ -239,7 +240,7 @@ def test_a_walk_that_ends_far_from_the_boundary_is_refused_as_such(recipe, run):
 @pytest.mark.parametrize("head", ["alone", "joint"])
 def test_margins_are_those_of_the_head_that_is_walked_to(recipe, run, head):
     """Walked features: float32 in the shard, so that nothing is lost on the way back."""
-    other = changed(recipe, {"synthesis.head": head})
+    other = changed(recipe, {"synthesis.walk.head": head})
     synthesis.everything(other, run)
 
     walked = [sample for sample in samples_of(run) if sample.search == "latent_walk_features"]
@@ -262,7 +263,6 @@ def test_another_way_beside_it_changes_nothing_of_what_a_way_makes(recipe, run, 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"synthesis.search.realism": "0.1"}, "keep no discriminator"),
         ({"synthesis.ways.latent_walk_audio": "5"}, "latent_walk_audio"),
         ({"synthesis.ways.cross_modal_audio": "5"}, "cross_modal_audio"),
         ({f"synthesis.ways.{way}": "0" for way in preset("spoken_mnist").synthesis.ways}, "makes no pairs"),
@@ -275,12 +275,23 @@ def test_what_cannot_be_made_is_refused(recipe, options, said):
         synthesis.must_be_possible(wrong)
 
 
-@pytest.mark.parametrize(
-    "options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed": 1.5}, {"head": "gate"}]
-)
+@pytest.mark.parametrize("options", [{"ways": {"dreams": 3}}, {"ways": {"paired_latent": -1}}, {"agreed_near": 1.5}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ValueError, match=r"synthesis\."):
         SynthesisOptions(**options)
+
+
+@pytest.mark.parametrize(("option", "value"), [("head", "gate"), ("steps", "0"), ("band", "0"), ("sides", "left")])
+def test_a_walk_out_of_range_is_refused_by_its_full_name(recipe, option, value):
+    with pytest.raises(WrongUse, match=rf"synthesis\.walk\.{option}\b"):
+        changed(recipe, {f"synthesis.walk.{option}": value})
+
+
+def test_a_set_says_whose_margins_its_samples_have(finished):
+    facts = read_index(Store(str(finished.path("synthesis"))))
+
+    assert facts.facts["margins"]["latent_walk_image"] == "round-model-0, alone"
+    assert facts.facts["margins"]["paired_latent"] == "consensus"
 
 
 def test_the_report_names_every_way_and_its_control(recipe, run, capsys):

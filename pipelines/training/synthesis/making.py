@@ -39,7 +39,7 @@ def make_draft(recipe: Recipe, run: Path, way: str, number: int) -> DraftRecord:
     for made in proposed(recipe, run, way, real, count, rng):
         heard = jury.hear(made)
         told = consensus_of(heard)
-        verdict = in_band(made, options.search.band) & verdict_of(made, jury, heard, demands)
+        verdict = in_band(made, options.walk.band) & verdict_of(made, jury, heard, demands)
         judged.append(Judged(candidates_of(made, way, told), verdict, told))
         report(f"{SET} {way}", min(AT_ONCE * len(judged), count), count)
     return write_draft(run / DRAFTS / SET, SPLIT, number, judged, rng, pairs_of(run).forms())

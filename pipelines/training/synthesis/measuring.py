@@ -104,7 +104,7 @@ def _walked(
     return {
         "unfiltered": said_of(recipe, run, replace(held_out, inputs=made.x)),
         "unwalked": said_of(recipe, run, replace(held_out, inputs=made.starts)),
-        "hardness": hardness_of(made, attacked(run), recipe.synthesis.search.band),
+        "hardness": hardness_of(made, attacked(run), recipe.synthesis.walk.band),
         "diversity": spread_of(replace(held_out, inputs=made.x), held_out, generator.shape.forms),
     }
 

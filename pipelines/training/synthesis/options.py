@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from generators.options import SearchOptions
+from generators.options import SearchOptions, Sides
 from generators.paired_options import PairGanOptions, SyncOptions
 
 PAIRED, CROSS, WALK, SYNCHRONISED = "paired_latent", "cross_modal_", "latent_walk_", "synchronised"
@@ -13,22 +13,48 @@ Head = Literal["alone", "joint"]
 
 
 @dataclass(frozen=True)
+class WalkOptions:
+    """How latent walks search."""
+
+    head: Head = "alone"
+    """Whose boundary they walk to: that of the model's own head of the modality that is made, or of its joint head,
+    which hears the partner too; there a made part must speak for another class to outvote it."""
+    steps: int = 40
+    """Gradient steps at most."""
+    step_size: float = 0.2
+    """The longest step, as a share of the latent's own length."""
+    restarts: int = 3
+    """Latents that are tried for an event before it is given up."""
+    band: float = 1.0
+    """Margins looked for, and asked for: from -band to band, in logits."""
+    sides: Sides = "both"
+    """Which half of the band is aimed at: both, right (the head still gives the label), wrong (it errs)."""
+
+    def __post_init__(self) -> None:
+        if self.head not in get_args(Head):
+            raise ValueError(f"walk.head must be alone or joint, got {self.head}")
+        self.as_search()
+
+    def as_search(self) -> SearchOptions:
+        """The same as a search among latents takes it."""
+        return SearchOptions(
+            steps=self.steps, step_size=self.step_size, restarts=self.restarts, band=self.band, sides=self.sides
+        )
+
+
+@dataclass(frozen=True)
 class SynthesisOptions:
     """What `hardshard synthesise` makes, and what of it is kept."""
 
     ways: dict[str, int] = field(default_factory=dict)
     """Way -> candidates: paired_latent, cross_modal_<modality that is made>, latent_walk_<likewise>, synchronised."""
     gan: PairGanOptions = field(default_factory=PairGanOptions)
-    search: SearchOptions = field(default_factory=SearchOptions)
-    """Of latent walks: their steps, step_size, restarts, band and sides."""
-    head: Head = "alone"
-    """Whose boundary they walk to: that of the model's own head of the modality that is made, or of its joint head,
-    which hears the partner too; there a made part must speak for another class to outvote it."""
-    agreed_near: float = 0.9
-    """The same of what latent walks make, which lies where classes meet."""
+    walk: WalkOptions = field(default_factory=WalkOptions)
     sync: SyncOptions = field(default_factory=SyncOptions)
     agreed: float = 0.5
     """What the judges of each modality must give the intended label, for a candidate to be kept; 0 keeps all."""
+    agreed_near: float = 0.9
+    """What they must give it of a part that a latent walk made, which lies where classes meet."""
     apart: float = 0.5
     """How near a training member a made part may come, as a share of the distance that 99 % of held-out ones exceed."""
     shards: int = 4
@@ -51,8 +77,6 @@ class SynthesisOptions:
         for name in ("agreed", "agreed_near"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"synthesis.{name} must lie in [0, 1], got {getattr(self, name)}")
-        if self.head not in get_args(Head):
-            raise ValueError(f"synthesis.head must be alone or joint, got {self.head}")
         if not 0 <= self.apart < float("inf"):
             raise ValueError(f"synthesis.apart must be >= 0 and finite, got {self.apart}")
 

@@ -51,8 +51,6 @@ def must_be_possible(recipe: Recipe) -> None:
     made = {name for way in ways for name in made_by_way(way, names)}
     if without := sorted(made - {*MADE_OF}):
         raise WrongUse(f"no generator of {', '.join(without)}: there is one of {', '.join(MADE_OF)}")
-    if recipe.synthesis.search.realism:
-        raise WrongUse("synthesis.search.realism must be 0: generators of pairs keep no discriminator to ask")
 
 
 def encoders(recipe: Recipe) -> list[str]:
@@ -111,9 +109,7 @@ def _makers(recipe: Recipe, way: str) -> list[str]:
 
 def _walk_of(recipe: Recipe, way: str) -> dict[str, object]:
     """What a latent walk depends on besides."""
-    if not way.startswith(WALK):
-        return {}
-    return {"search": asdict(recipe.synthesis.search), "head": recipe.synthesis.head}
+    return {"walk": asdict(recipe.synthesis.walk)} if way.startswith(WALK) else {}
 
 
 def set_of(recipe: Recipe, run: Run) -> SetOptions:

@@ -31,12 +31,16 @@ def attacked(run: Path) -> Fusion:
 
 def walk_of(recipe: Recipe, run: Path, way: str, generator: PairGenerator, rng: torch.Generator) -> Walk:
     """How one walks on a way, against one of the heads of the run's model."""
-    model, options, (name, form) = attacked(run), recipe.synthesis, next(iter(generator.shape.forms.items()))
-    head = head_of(model, name, options.head)
+    model, options, (name, form) = (
+        attacked(run),
+        recipe.synthesis.walk.as_search(),
+        next(iter(generator.shape.forms.items())),
+    )
+    head = head_of(model, name, recipe.synthesis.walk.head)
 
     def walk(real: Real) -> Made:
         under = along(head, model.holding(real.events.inputs, name), name, form)
-        made = walk_one(under, generator, real, conditions_of(recipe, run, way, real.events), options.search, rng)
+        made = walk_one(under, generator, real, conditions_of(recipe, run, way, real.events), options, rng)
         return replace(made, told={"disagree": disagreeing(model, made).float()})
 
     return walk
