@@ -78,11 +78,11 @@ def hardness_of(made: Made, model: Fusion, band: float) -> dict[str, dict[str, f
         `walked` and `unwalked`, each with `in_band`, the margin walked to being within the band; `errs`, the
         model naming another class than the label; `disagree`, see `disagreeing`.
     """
-    both = {"walked": made, "unwalked": before_walk(made)}
+    both = {"walked": made, "unwalked": _before_walk(made)}
     return {name: _hard(some, model, band) for name, some in both.items()}
 
 
-def before_walk(made: Made) -> Made:
+def _before_walk(made: Made) -> Made:
     """The same events where their walks began."""
     margins = None if made.margins is None else (made.margins[0],) * 2
     return replace(made, x=made.starts, margins=margins)
