@@ -1,6 +1,6 @@
 """The nouns: what a sample is on its way from a source to a shard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -35,6 +35,22 @@ class Batch:
         """The samples at `chosen`, int64 (M,), in that order."""
         keys = tuple(self.keys[i] for i in chosen.tolist())
         return type(self)(keys, {name: x[chosen] for name, x in self.inputs.items()}, self.labels[chosen])
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Real samples whose labels nobody told; each is read when it is wanted.
+
+    Attributes:
+        keys: U sample keys.
+        read: rows, int64 (N,) -> x (N, ...) as a model takes it.
+    """
+
+    keys: tuple[str, ...]
+    read: Callable[[Tensor], Tensor]
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from data.forms import Form
 from data.intake import Summary, values_file
 from data.intake_files import SAMPLES, SUMMARY
 from data.modalities import modality
-from data.records import Batch
+from data.records import Batch, Unlabelled
 from data.sources import Part, SourceOptions
 
 
@@ -45,13 +45,45 @@ class Taken:
 
     def rows(self, part: Part, options: SourceOptions) -> pa.Table:
         """Key, label, row and, where names make pairs, name of the samples that `batch` gives; raises as it does."""
+        table = self._of(part)
+        return table.take(_labelled(table, options, self.summary)) if part == "train" else table
+
+    def unlabelled(self, options: SourceOptions) -> Unlabelled:
+        """The training samples that `batch` leaves out, in the order of keys, without their labels.
+
+        Raises:
+            Damaged: what was taken in is not there any more.
+            WrongUse: all training samples are labelled.
+        """
+        table = self._of("train")
+        rest = np.setdiff1d(np.arange(len(table)), _labelled(table, options, self.summary))
+        if not len(rest):
+            raise WrongUse(
+                f"all {len(table)} training samples are labelled, and search.mix asks for unlabelled ones: "
+                "lower source.labelled, or take `unlabelled` out of the mix"
+            )
+        return self._unlabelled(table.take(rest))
+
+    def apart_from(self, other: "Taken") -> Unlabelled:
+        """All samples, of whatever part, that are not among another's, by their content; their labels are not read.
+
+        Raises:
+            Damaged: what was taken in is not there any more.
+            WrongUse: there is none.
+        """
         table = self._table()
-        table = table.filter(pc.equal(table["part"], part))
+        table = table.filter(pc.invert(pc.is_in(table["key"], other.keys())))
         if not len(table):
-            raise WrongUse(f"the {part} part of the source has no sample: see source.validation_share and test_share")
-        if part == "train":
-            table = table.take(_labelled(table, options, self.summary))
-        return table
+            raise WrongUse(f"{self.folder} holds no sample that the source does not hold, too: see source.unlabelled")
+        return self._unlabelled(table)
+
+    def keys(self) -> pa.Array:
+        """Of all samples, whatever their part: digests of their content, the same in any source."""
+        return self._table()["key"].combine_chunks()
+
+    def _unlabelled(self, table: pa.Table) -> Unlabelled:
+        rows = table["row"].to_numpy()
+        return Unlabelled(tuple(table["key"].to_pylist()), lambda chosen: self.inputs(rows[chosen.numpy()]))
 
     def inputs(self, rows: np.ndarray) -> Tensor:
         """The samples at these rows, int64 (N,), as a model takes them: (N, ...)."""
@@ -64,6 +96,13 @@ class Taken:
         kind, table = modality(self.summary.modality), self._table()
         rows = table.filter(pc.equal(table["part"], "train"))["row"].to_numpy()
         return {self.summary.modality: replace(self.summary.form, unit=kind.unit_of(self.inputs(rows)))}
+
+    def _of(self, part: Part) -> pa.Table:
+        table = self._table()
+        table = table.filter(pc.equal(table["part"], part))
+        if not len(table):
+            raise WrongUse(f"the {part} part of the source has no sample: see source.validation_share and test_share")
+        return table
 
     def _table(self) -> pa.Table:
         try:

@@ -145,6 +145,11 @@ class SearchOptions:
         if not 0 <= self.realism < 1:
             raise ValueError(f"search.realism must lie in [0, 1), got {self.realism}")
 
+    @property
+    def takes_unlabelled(self) -> bool:
+        """Whether it draws on samples that nobody labelled."""
+        return self.mix.get("unlabelled", 0) > 0
+
 
 @dataclass(frozen=True)
 class CycleOptions:

@@ -8,7 +8,7 @@ from pipelines.orchestration.flows import run_flow
 from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import stages
-from pipelines.training.arms import ARMS
+from pipelines.training.arms import arms_of
 from pipelines.training.pages import report
 from pipelines.training.session import session
 
@@ -53,7 +53,7 @@ def evaluate(recipe: FromPreset = DEFAULT, run: Path = DEFAULT_RUN, seeds: int =
 def attack_arms(recipe: Recipe, run: Run, seeds: int) -> None:
     """Measure every arm's classifiers, side by side, and the user's model where there is one."""
     seen = range(recipe.seed, recipe.seed + seeds)
-    under_way = [attack.submit(recipe, run, arm, seed) for seed in seen for arm in ARMS]
+    under_way = [attack.submit(recipe, run, arm, seed) for seed in seen for arm in arms_of(recipe)]
     for future in under_way:
         future.result()
     if recipe.model.path:

@@ -8,7 +8,7 @@ from pipelines.orchestration.tasks import stage_task
 from pipelines.recipes import DEFAULT, DEFAULT_RUN, FromPreset, Recipe
 from pipelines.training import sets, stages
 from pipelines.training.announced import must_be_as_announced
-from pipelines.training.arms import ARMS
+from pipelines.training.arms import arms_of
 from pipelines.training.session import session
 
 
@@ -43,10 +43,11 @@ def train_robust(
     with session(recipe, run) as opened:
         if manifest or digest:
             must_be_as_announced(recipe, opened, manifest, digest)
-        controls = [build_control.submit(recipe, opened, name) for name, arm in ARMS.items() if arm.search]
+        arms = arms_of(recipe)
+        controls = [build_control.submit(recipe, opened, name) for name, arm in arms.items() if arm.search]
         for control in controls:
             control.result()
         first = recipe.seed
-        under_way = [fit_arm.submit(recipe, opened, arm, seed) for seed in range(first, first + seeds) for arm in ARMS]
+        under_way = [fit_arm.submit(recipe, opened, arm, seed) for seed in range(first, first + seeds) for arm in arms]
         for future in under_way:
             future.result()

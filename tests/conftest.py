@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from data.draft_files import DraftRecord
 from data.drafts import Judged, write_draft
 from data.packing import About, finish, pack_shard, plan
-from data.records import Batch, Candidates, Verdict
+from data.records import Batch, Candidates, Unlabelled, Verdict
 from data.shards import ShardSet
 from data.store import Store
 from generators.search import Scene
@@ -73,7 +74,9 @@ def real() -> Batch:
 
 
 @pytest.fixture
-def scene(half_plane: Callable[[Tensor], Tensor], real: Batch, translation: Translation) -> Scene:
+def scene(
+    half_plane: Callable[[Tensor], Tensor], real: Batch, translation: Translation, unlabelled: Unlabelled
+) -> Scene:
     """A generator whose first pixel is a function of the first latent, its label adding or taking away a little."""
 
     def generator(z: Tensor, y: Tensor) -> Tensor:
@@ -81,7 +84,16 @@ def scene(half_plane: Callable[[Tensor], Tensor], real: Batch, translation: Tran
         first = torch.sigmoid(z[:, :1] + (2 * label[:, None] - 1))
         return torch.cat([first, torch.sigmoid(z[:, 1:4])], 1).view(-1, 1, 2, 2)
 
-    return Scene(half_plane, generator, 4, real, judges=[half_plane, half_plane], translation=translation)
+    scene = Scene(half_plane, generator, 4, real, judges=[half_plane, half_plane], translation=translation)
+    return replace(scene, unlabelled=unlabelled)
+
+
+@pytest.fixture
+def unlabelled() -> Unlabelled:
+    """120 images, 1x2x2, every other of which has a bright first pixel."""
+    images = torch.rand(120, 1, 2, 2, generator=torch.Generator().manual_seed(2))
+    images[:, 0, 0, 0] = 0.2 + 0.6 * (torch.arange(120) % 2)
+    return Unlabelled(tuple(f"unlabelled-{i}" for i in range(120)), lambda rows: images[rows])
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ _PARTS |= {"dev": "validation", "test": "test", "t10k": "test"}
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sources that `paired` joins."""
+    """A source beside another: one of the two that `paired` joins, or one of samples whose labels are not read."""
 
     name: str = ""
     """A file of data/sources."""
@@ -92,6 +92,9 @@ class SourceOptions:
     """Of the draw that pairs samples of one class."""
     error_budget: float = 0.01
     """Share of bad samples above which a run stops."""
+    unlabelled: Side = field(default_factory=Side)
+    """Where the search `unlabelled` finds samples, whose labels are not read; without a name, among the training
+    samples beyond `labelled`."""
     drawn: int = 5000
     """Samples of a source that makes its own, as rendered_digits and espeak_digits."""
     draw_seed: int = 0
@@ -112,6 +115,13 @@ class SourceOptions:
             raise ValueError(f"source.length must be >= 0, got {self.length}")
         if self.join not in get_args(Join):
             raise ValueError(f"source.join must be class or id, got {self.join}")
+        self._check_unlabelled()
+
+    def _check_unlabelled(self) -> None:
+        if self.unlabelled.path and not self.unlabelled.name:
+            raise ValueError("a path of unlabelled samples needs source.unlabelled.name, the kind of source there")
+        if self.unlabelled.name and "paired" in (self.name, self.unlabelled.name):
+            raise ValueError("source.unlabelled: pairs are searched neither for nor among unlabelled samples")
 
 
 @dataclass(frozen=True)
@@ -166,10 +176,15 @@ def source_of(options: SourceOptions) -> Source:
     return found
 
 
+def without_labels(source: Source) -> Source:
+    """The same samples, all of one class: their labels are replaced before anybody looks at them."""
+    return replace(source, class_names=("unlabelled",), samples=(replace(found, label=0) for found in source.samples))
+
+
 def side_of(options: SourceOptions, side: Side) -> SourceOptions:
-    """The options of one side of a pair: its own where it has some, else those of the pair."""
+    """The options of a source beside another: its own where it has some, else those of the other."""
     own = {"name": side.name, "path": side.path, "modality": side.modality, "length": side.length}
-    return replace(options, first=Side(), second=Side(), **own)  # type: ignore[arg-type]
+    return replace(options, first=Side(), second=Side(), unlabelled=Side(), **own)  # type: ignore[arg-type]
 
 
 def kind_of(options: SourceOptions) -> str:
@@ -186,8 +201,8 @@ def kind_of(options: SourceOptions) -> str:
 
 def fingerprint_of(options: SourceOptions) -> str:
     """A digest that changes when a file of the source does; empty for one that is bundled."""
-    paths = [path for path in (options.path, options.first.path, options.second.path) if path]
-    return "+".join(Store(path).fingerprint() for path in paths)
+    paths = (options.path, options.first.path, options.second.path, options.unlabelled.path)
+    return "+".join(Store(path).fingerprint() for path in paths if path)
 
 
 def files_of(options: SourceOptions, *endings: str) -> tuple[Store, list[str]]:

@@ -1,9 +1,9 @@
 """Proposes candidates: one file a search, which exports a function of its own name with the signature of `Search`.
 
 `latent_walk`, `latent_square`, `perturb` and `interpolate` look for hard samples, and `pixel_interpolate` as a control
-of the last; `warps` tries several ways to turn and move a real sample; `mine` picks real ones; `translate` takes them
-to another domain. `repeat`, `shift`, `mixup`, `gaussian` and `random_latent` do not look at the model: they make the
-control arms that those have to beat.
+of the last; `warps` tries several ways to turn and move a real sample; `mine` picks real ones; `unlabelled` takes those
+whose label nobody told; `translate` takes real ones to another domain. `repeat`, `shift`, `mixup`, `gaussian` and
+`random_latent` do not look at the model: they make the control arms that those have to beat.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from data.modalities import image
-from data.records import Batch, Candidates
+from data.records import Batch, Candidates, Unlabelled
+from generators.checks import joint_opinion
 from generators.hardness import unseen_probabilities
 from generators.inversion import Encoder, EncoderShape, fit_encoder, invert
 from generators.margins import Model, margins_of
@@ -41,6 +42,8 @@ class Scene:
     """Judge k has not trained on training samples k, k + J, k + 2 J ..., where J is their number."""
     translation: Translation | None = None
     """From the domain of the real samples, a, to the one that the model is to work in, b."""
+    unlabelled: Unlabelled | None = None
+    """Training samples beside the real ones, whose labels nobody told."""
 
     def realism_of(self, x: Tensor, y: Tensor) -> Tensor:
         """What the discriminator says of images, float (N, C, H, W), with labels, int64 (N,): float (N,).
@@ -79,6 +82,25 @@ class Scene:
             start = self._encoder(x, y).detach()
             self._inverted[todo] = invert(self.generator, x, y, start, steps)
         return self._inverted[rows]
+
+    @torch.no_grad()
+    def pseudo_labels_of(self, rows: Tensor) -> Tensor:
+        """What the judges take these rows, int64 (N,), of the unlabelled samples for: int64 (N,); each is asked once.
+
+        Raises:
+            ValueError: there are no unlabelled samples, or no judges.
+        """
+        if self.unlabelled is None or not self.judges:
+            raise ValueError("pseudo-labels take unlabelled samples and judges, and the scene lacks one of them")
+        if len(todo := rows[self._pseudo_labels[rows] < 0]):
+            x = self.unlabelled.read(todo)
+            opinions = torch.stack([judge(x).softmax(1) for judge in self.judges])
+            self._pseudo_labels[todo] = joint_opinion(opinions).argmax(1)
+        return self._pseudo_labels[rows]
+
+    @cached_property
+    def _pseudo_labels(self) -> Tensor:
+        return torch.full((len(self.unlabelled or ()),), -1)
 
     @cached_property
     def _inverted(self) -> Tensor:

@@ -37,13 +37,15 @@ def do(asked: Asked) -> int:
 
 
 def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
-    from data.sources import source_of
+    from data.sources import side_of, source_of
     from data.store import INDEX, Store
     from pipelines.training.models.locating import must_exist
 
     if recipe.events.epsilon and asked.command not in ("run", "build", "synthesise"):
         raise WrongUse(f"hardshard {asked.command} is for images; of pairs there are run, build, synthesise and plan")
     source_of(recipe.source)  # a source or a model that is not there fails before any work
+    if recipe.source.unlabelled.name:
+        source_of(side_of(recipe.source, recipe.source.unlabelled))
     if asked.command == "adapt":
         source_of(recipe.adapt.target)
     must_exist(recipe.model)

@@ -1,5 +1,6 @@
 """The arms of the comparison: what a user would do instead, by the same trainer for the same number of steps."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,21 @@ ARMS = {
     "mixup": Arm("real + pixel mixup, soft", "mixup", "controls/mixup"),
     "gaussian": Arm("real + Gaussians, soft", "gaussian", "controls/gaussian"),
     "random": Arm("real + random GAN, soft", "random_latent", "controls/random_latent"),
+    "unlabelled": Arm("real + unlabelled, soft", "unlabelled", "controls/unlabelled"),
     "ours": Arm(OURS, folder=SHARDS),
 }
 """Short name, as files and tasks carry it -> arm. All soft labels come from the same judges."""
+
+
+def arms_of(recipe: Recipe) -> Mapping[str, Arm]:
+    """The arms of a recipe's comparison; samples that nobody labelled are one where its own shards draw on them."""
+    left_out = () if recipe.search.takes_unlabelled else ("unlabelled",)
+    return {short: arm for short, arm in ARMS.items() if short not in left_out}
+
+
+def names_among(found: Iterable[str]) -> list[str]:
+    """Those of some names that are arms', in the order of the arms."""
+    return [arm.name for arm in ARMS.values() if arm.name in set(found)]
 
 
 def set_url(recipe: Recipe, run: Path, folder: str) -> str:

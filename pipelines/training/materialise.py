@@ -56,12 +56,11 @@ def build_draft(request: DraftRequest) -> DraftRecord:
 
 def court_of(request: DraftRequest) -> Court:
     """Load who takes part; raises as `build_draft`."""
-    ensemble, folds = request.search.ensemble, request.folds
-    scene = scene_of(request.run, request.source, request.attacked, ensemble=ensemble, folds=folds)
+    scene = scene_of(request.run, request.source, request.attacked, search=request.search, folds=request.folds)
     names = taken(request.run).summary.class_names
     quotas = quotas_of(scene.real, names, request.balance, request.quotas, request.parts)
     checks = [(cast(Check, plugin(generators.checks, name)), limit) for name, limit in request.checks.items()]
-    return Court(scene, witnesses_of(request.run, request.source, folds), checks, quotas)
+    return Court(scene, witnesses_of(request.run, request.source, request.folds), checks, quotas)
 
 
 def judge_all(request: DraftRequest, court: Court, rng: torch.Generator) -> Iterator[Judged]:

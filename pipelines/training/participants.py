@@ -1,5 +1,6 @@
 """Loads who takes part in making a shard, from a run's folder: the model, the generator, the judges, the samples."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -7,20 +8,21 @@ from torch import Tensor
 
 from data.errors import Damaged, WrongUse
 from data.loader import Pool
-from data.records import Batch
+from data.records import Batch, Unlabelled
 from data.sources import Part, SourceOptions
 from data.taken import Taken, must_suffice, open_taken
 from generators.checks import Witnesses
 from generators.ensembles import joint
 from generators.margins import Model
 from generators.networks import Discriminator, GanShape, Generator
+from generators.options import SearchOptions
 from generators.search import Scene
 from pipelines.training.models import checkpoints
 from pipelines.training.models.brought import open_brought
 from pipelines.training.models.classifier import ClassifierShape, load_classifier
 from pipelines.training.models.locating import ModelOptions, is_brought
 from pipelines.training.models.opening import open_model
-from pipelines.training.places import GENERATOR, MODEL, SOURCE, ensemble_files, judge_file
+from pipelines.training.places import GENERATOR, MODEL, SOURCE, UNLABELLED, ensemble_files, judge_file
 
 
 def taken(run: Path) -> Taken:
@@ -31,6 +33,19 @@ def taken(run: Path) -> Taken:
 def samples(run: Path, part: Part, options: SourceOptions) -> Batch:
     """One part of the run's samples; of the training part the labelled ones."""
     return taken(run).batch(part, options)
+
+
+def unlabelled_of(run: Path, options: SourceOptions) -> Unlabelled:
+    """The run's samples whose labels nobody told: those of `source.unlabelled`, or what is beyond `source.labelled`.
+
+    Raises:
+        WrongUse: there is none.
+    """
+    return (
+        open_taken(run / UNLABELLED).apart_from(taken(run))
+        if options.unlabelled.name
+        else taken(run).unlabelled(options)
+    )
 
 
 def shape_of(run: Path) -> ClassifierShape:
@@ -47,10 +62,15 @@ def shape_of(run: Path) -> ClassifierShape:
     return ClassifierShape(channels, height, width, len(summary.class_names))
 
 
-def must_do(run: Path, labelled: int) -> None:
-    """Check that the run's samples suffice for so many labelled ones, and suit the networks; raises as those checks."""
-    must_suffice(taken(run).summary, labelled)
+def must_do(run: Path, options: SourceOptions, search: SearchOptions) -> None:
+    """Check that the run's samples suffice and suit the networks, and that a search finds what it draws on.
+
+    Raises as `must_suffice`, `shape_of` and `unlabelled_of`.
+    """
+    must_suffice(taken(run).summary, options.labelled)
     shape_of(run)
+    if search.takes_unlabelled:
+        unlabelled_of(run, options)
 
 
 def real_pool(run: Path, part: Part, options: SourceOptions) -> tuple[Pool, ClassifierShape]:
@@ -89,26 +109,30 @@ def model_of(run: Path) -> Model:
     return open_brought(run, taken(run).summary) if is_brought(run) else load_classifier(run / MODEL)
 
 
-def scene_of(run: Path, source: SourceOptions, attacked: str = "", *, ensemble: str = "", folds: int = 0) -> Scene:
+def scene_of(
+    run: Path, source: SourceOptions, attacked: str = "", *, search: SearchOptions | None = None, folds: int = 0
+) -> Scene:
     """What a search may draw on: the attacked model, the generator, the training samples, and judges for mining.
 
     Args:
         run: the run's folder.
         source: which samples are labelled.
         attacked: the attacked model's file within the run; empty for the run's own model.
-        ensemble: names of models to attack together with that one, see `SearchOptions.ensemble`.
+        search: whose `ensemble` is attacked together with that one, and whose `mix` may draw on unlabelled samples.
         folds: how many judges the run has.
 
     Raises:
         Damaged: a checkpoint is unreadable.
-        WrongUse: a model of the ensemble does not suit the samples.
+        WrongUse: a model of the ensemble does not suit the samples; or there are no unlabelled ones.
     """
+    search = search or SearchOptions()
     generator, discriminator = load_gan(run / GENERATOR)
     model = load_classifier(run / attacked) if attacked else model_of(run)
-    more = [_other_model(run, file) for file in ensemble_files(run, ensemble)]
+    more = [_other_model(run, file) for file in ensemble_files(run, search.ensemble)]
     model = joint([model, *more]) if more else model
     judges = [load_classifier(run / judge_file(fold)) for fold in range(folds)]
-    return Scene(model, generator, generator.shape.latent, samples(run, "train", source), discriminator, judges)
+    found = Scene(model, generator, generator.shape.latent, samples(run, "train", source), discriminator, judges)
+    return replace(found, unlabelled=unlabelled_of(run, source)) if search.takes_unlabelled else found
 
 
 def _other_model(run: Path, file: Path) -> Model:

@@ -9,6 +9,8 @@ GENERATOR = "generator.safetensors"
 EXAMINER = "examiner.safetensors"
 SOURCE = "source"
 """Folder of the samples within the run."""
+UNLABELLED = "unlabelled"
+"""Folder of those of `source.unlabelled` within the run; no labels are in it."""
 
 
 def judge_file(fold: int) -> str:

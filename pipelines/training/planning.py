@@ -18,7 +18,7 @@ from data.runs import Facts, Run, owner_of
 from generators.apportioning import plain_mix
 from pipelines.recipes import Recipe
 from pipelines.training import sets, stages
-from pipelines.training.arms import ARMS, SHARDS
+from pipelines.training.arms import SHARDS, arms_of
 from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS
 from pipelines.training.events import stages as events
 from pipelines.training.rounds import stages as rounds
@@ -215,17 +215,17 @@ def _synthesis(recipe: Recipe, outlook: Outlook) -> None:
 
 
 def _arms(recipe: Recipe, outlook: Outlook, *, seeds: int) -> None:
-    for name, arm in ARMS.items():
+    for name, arm in arms_of(recipe).items():
         if arm.search:
             sets.control(recipe, outlook.run, name)
     for seed in range(recipe.seed, recipe.seed + seeds):
-        for name in ARMS:
+        for name in arms_of(recipe):
             stages.arm(recipe, outlook.run, name, seed)
 
 
 def _accuracies(recipe: Recipe, outlook: Outlook, *, seeds: int) -> None:
     for seed in range(recipe.seed, recipe.seed + seeds):
-        for name in ARMS:
+        for name in arms_of(recipe):
             stages.accuracy(recipe, outlook.run, name, seed)
     if recipe.model.path:
         stages.brought_accuracy(recipe, outlook.run)

@@ -75,7 +75,7 @@ def planted(recipe: Recipe, run: Path, part: Part = "validation") -> Trial:
     no radius, within the search's own.
     """
     held_out = samples(run, part, recipe.source)
-    scene = scene_of(run, recipe.source, ensemble=recipe.search.ensemble, folds=recipe.judges.folds)
+    scene = scene_of(run, recipe.source, search=recipe.search, folds=recipe.judges.folds)
     scene = replace(scene, real=held_out)
     ball, rng = recipe.training.ball, draft_rng(recipe.seed, THRESHOLDS, 0)
     options = replace(recipe.search, epsilon=ball.epsilon, norm=ball.norm) if ball.epsilon else recipe.search

@@ -162,6 +162,8 @@ def _makes(recipe: Recipe, run: Run, options: SetOptions, request: DraftRequest)
     made = {"search": asdict(request.search), "checks": list(request.checks.items())}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
     depends |= {"set": options.folder, "softness": request.softness}
+    if request.search.takes_unlabelled:
+        depends["unlabelled"] = run.record("source").facts.get("unlabelled")
     return depends | {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
 
 

@@ -21,7 +21,7 @@ from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.late import Late
 from pipelines.training.mixes import MixOptions
 from pipelines.training.models.locating import digest_of_model, files_of, is_brought
-from pipelines.training.places import EXAMINER, GENERATOR, MODEL, SOURCE, judge_file
+from pipelines.training.places import EXAMINER, GENERATOR, MODEL, SOURCE, UNLABELLED, judge_file
 from pipelines.training.processes import in_worker
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ else:  # torch is for those who work, see pipelines/training/late.py
     robustness = Late("pipelines.training.evaluation.robustness")
     of_events = Late("pipelines.training.events.participants")
 
-SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
+SOURCE_FILES, UNLABELLED_FILES = (
+    [f"{folder}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)] for folder in (SOURCE, UNLABELLED)
+)
 
 
 def source(recipe: Recipe, run: Run) -> StageRecord:
@@ -47,7 +49,7 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
     if recipe.events.epsilon:
         of_events.must_do(recipe, run.folder)
     else:
-        participants.must_do(run.folder, recipe.source.labelled)
+        participants.must_do(run.folder, recipe.source, recipe.search)
     return record
 
 
@@ -64,8 +66,11 @@ def taken_in(recipe: Recipe, run: Run, *, anew: bool = True) -> StageRecord:
 
 
 def _source_files(facts: Facts) -> Sequence[str]:
-    """Of pairs, those of both sides."""
-    return cast(Sequence[str], facts.get("files", SOURCE_FILES))
+    """Of pairs, those of both sides; of images, those of the unlabelled ones, too."""
+    return [
+        *cast(Sequence[str], facts.get("files", SOURCE_FILES)),
+        *(UNLABELLED_FILES if "unlabelled" in facts else ()),
+    ]
 
 
 def _refuse(run: Run) -> tuple[Facts, float]:

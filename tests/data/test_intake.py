@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from data.errors import Damaged, WrongUse
@@ -145,6 +146,40 @@ def test_labelled_samples_are_as_many_of_each_class_and_more_of_them_contain_few
     assert set(few.keys) <= set(many.keys)
     with pytest.raises(WrongUse, match=r"asks for 500 training samples of class 'a', which has"):
         must_suffice(taken.summary, 1000)
+
+
+def test_unlabelled_samples_are_the_other_training_samples_and_read_as_they_are_wanted(tmp_path):
+    read(good(400), tmp_path)
+    taken, some = open_taken(tmp_path), SourceOptions(labelled=60)
+    every = taken.batch("train", SourceOptions(labelled=0))
+
+    found = taken.unlabelled(some)
+
+    assert set(found.keys) == set(every.keys) - set(taken.batch("train", some).keys)
+    rows = torch.tensor([len(found) - 1, 0])
+    place = [every.keys.index(found.keys[row]) for row in rows]
+    assert torch.equal(found.read(rows), every.inputs["image"][place])
+
+
+def test_where_every_sample_is_labelled_none_is_unlabelled(tmp_path):
+    read(good(100), tmp_path)
+
+    with pytest.raises(WrongUse, match=r"all \d+ training samples are labelled.*lower source\.labelled"):
+        open_taken(tmp_path).unlabelled(SourceOptions(labelled=0))
+
+
+def test_samples_apart_from_another_source_are_those_whose_content_that_does_not_hold(tmp_path):
+    mine, theirs = good(60), [*good(10), *good(30, 500)]
+    read(mine, tmp_path / "mine")
+    read([Found(f"their {found.where}", found.content, 0) for found in theirs], tmp_path / "theirs", ("unlabelled",))
+    ours, beside = open_taken(tmp_path / "mine"), open_taken(tmp_path / "theirs")
+
+    found = beside.apart_from(ours)
+
+    assert len(found) == 30
+    assert not set(found.keys) & set(ours.keys().to_pylist())
+    with pytest.raises(WrongUse, match="no sample that the source does not hold"):
+        ours.apart_from(ours)
 
 
 def test_names_of_labels_without_names_are_numbers_or_the_labels_themselves(tmp_path):

@@ -12,7 +12,7 @@ from data.files import sha256_of
 from data.intake import take_in
 from data.manifest import read_manifest
 from data.packing import About, finish, pack_shard, plan
-from data.sources import SourceOptions, source_of
+from data.sources import PARTS, SourceOptions, source_of
 from data.store import Store
 from generators.apportioning import plain_mix
 from generators.gan import begin, networks_of
@@ -24,7 +24,7 @@ from pipelines.training.models import checkpoints
 from pipelines.training.models.classifier import Classifier, ClassifierShape, load_classifier, save_classifier
 from pipelines.training.pages.funnel import bands_of, examine, funnel_of, margins_of_set
 from pipelines.training.pages.previews import read_previews
-from pipelines.training.participants import scene_of
+from pipelines.training.participants import real_pool, scene_of, taken, unlabelled_of
 from pipelines.training.places import EXAMINER, GENERATOR, MODEL, judge_file
 from pipelines.training.probing import probe
 
@@ -91,6 +91,18 @@ def test_every_candidate_is_accounted_for_by_search_and_reason(run):
     for row in funnel.values():
         assert row["attempted"] == row["kept"] + sum(row["refused"].values())
         assert set(row["refused"]) <= {"margin_band", "agreement"}
+
+
+def test_a_draft_draws_on_unlabelled_samples_and_on_no_label_of_theirs(run):
+    search = SearchOptions(mix={"unlabelled": 1.0})
+    record = build_draft(request(run, search=search, checks={}))
+    keys = set(unlabelled_of(run, SOURCE).keys)
+
+    rows = read_manifest(drafts(run), [record.manifest]).to_pylist()
+
+    assert {parent for row in rows for parent in row["parents"]} <= keys
+    assert len(rows) == 60
+    assert len(keys) == len(taken(run).keys()) - sum(len(real_pool(run, part, SOURCE)[0]) for part in PARTS)
 
 
 def test_candidates_are_counted_by_their_distance_from_the_boundary(run):
@@ -182,7 +194,9 @@ def test_mined_samples_are_kept_though_they_are_copies_and_the_model_is_sure_of_
 
 
 def test_an_ensemble_moves_the_margins(run):
-    alone, together = (scene_of(run, SOURCE, ensemble=names) for names in ("", f"{EXAMINER},{judge_file(1)}"))
+    alone, together = (
+        scene_of(run, SOURCE, search=SearchOptions(ensemble=names)) for names in ("", f"{EXAMINER},{judge_file(1)}")
+    )
 
     x = alone.real.inputs["image"]
     mean = sum(load_classifier(run / name)(x).softmax(1) for name in (MODEL, EXAMINER, judge_file(1))) / 3

@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from data.errors import WrongUse
 from data.intake import take_in
-from data.sources import Found, Source, SourceOptions
-from pipelines.recipes import DEFAULT
+from data.sources import Found, Side, Source, SourceOptions
+from data.taken import open_taken
+from pipelines.recipes import DEFAULT, Recipe
 from pipelines.training.evaluation.robustness import must_be_comparable
-from pipelines.training.participants import samples, shape_of
-from pipelines.training.places import SOURCE
+from pipelines.training.participants import samples, shape_of, unlabelled_of
+from pipelines.training.places import SOURCE, UNLABELLED
 from pipelines.training.work import read_source
 
 
@@ -45,6 +48,49 @@ def test_what_cannot_be_attacked_at_the_end_is_refused_at_the_beginning(tmp_path
 
     with pytest.raises(WrongUse, match="the test part of the source has no"):
         must_be_comparable(tmp_path, "test")
+
+
+def folder_of_images(folder, count: int, side: int, begin: int = 0) -> str:
+    for n in range(begin, begin + count):
+        (folder / str(n % 2)).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(n).integers(0, 256, (side, side), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / str(n % 2) / f"{n}.png")
+    return str(folder)
+
+
+def reading_beside(tmp_path, side: int, **more) -> Recipe:
+    mine = folder_of_images(tmp_path / "mine", 60, 8)
+    beside = Side("image_folder", folder_of_images(tmp_path / "more", 40, side, 50))
+    source = SourceOptions(name="image_folder", path=mine, unlabelled=replace(beside, **more))
+    mix = {"unlabelled": 1.0}
+    return replace(DEFAULT, source=source, search=replace(DEFAULT.search, mix=mix))
+
+
+def test_samples_of_a_source_beside_are_taken_in_without_their_labels_and_without_copies_of_our_own(tmp_path):
+    recipe = reading_beside(tmp_path, side=8)
+
+    facts = read_source(recipe, tmp_path / "run")
+
+    found = unlabelled_of(tmp_path / "run", recipe.source)
+    assert facts["unlabelled"]["read"] == 40
+    assert len(found) == 30  # ten are ours as well
+    assert open_taken(tmp_path / "run" / UNLABELLED).summary.class_names == ["unlabelled"]
+    assert found.read(torch.tensor([3, 3])).shape == (2, 1, 8, 8)
+
+
+def test_samples_beside_of_another_shape_are_refused_with_the_option_that_mends_it(tmp_path):
+    with pytest.raises(
+        WrongUse, match=r"source\.unlabelled are \(1, 6, 6\), the source's \(1, 8, 8\): set source\.size"
+    ):
+        read_source(reading_beside(tmp_path, side=6), tmp_path / "run")
+
+
+def test_samples_beside_that_are_no_images_are_refused(tmp_path):
+    (tmp_path / "more/a").mkdir(parents=True)
+    (tmp_path / "more/a/1.txt").write_text("a text")
+
+    with pytest.raises(WrongUse, match=r"source\.unlabelled holds text, and the source images"):
+        read_source(reading_beside(tmp_path, side=8, modality="text", length=9), tmp_path / "run")
 
 
 def test_what_is_neither_images_nor_pairs_is_refused_before_it_is_read(tmp_path):

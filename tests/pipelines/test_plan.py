@@ -119,6 +119,7 @@ SITUATIONS = [
     (nothing, replace(SMALL, seed=1)),
     (nothing, replace(SMALL, budget=replace(SMALL.budget, accepted=500))),
     (nothing, replace(SMALL, rounds=replace(SMALL.rounds, count=3))),
+    (nothing, replace(SMALL, search=replace(SMALL.search, mix={"unlabelled": 1.0}))),
 ]
 
 
@@ -133,6 +134,15 @@ def test_what_is_planned_is_what_is_done(happens, recipe, tmp_path, did):
     run_all(recipe, tmp_path)
 
     assert planned == did
+
+
+def test_unlabelled_samples_are_an_arm_where_the_shards_draw_on_them(tmp_path):
+    drawn_on = replace(SMALL, search=replace(SMALL.search, mix={"mixup": 0.5, "unlabelled": 0.5}))
+
+    more = set(todo(drawn_on, tmp_path)) - set(todo(SMALL, tmp_path))
+
+    set_ = "controls/unlabelled"
+    assert more == {f"{set_}/draft-0", f"{set_}/shard-0", set_, "arm-unlabelled-0", "accuracy-unlabelled-0"}
 
 
 def test_a_fresh_run_does_everything_and_a_finished_one_nothing(tmp_path, did):

@@ -62,6 +62,9 @@ def test_a_mix_and_the_checks_may_gain_entries():
         ("shards.softness", "0", "shards.softness must be > 0 and finite, got 0"),
         ("shards.label_error", "1", "shards.label_error must lie in .0, 1., got 1"),
         ("shards.count", "0", "shards.count must be >= 1, got 0"),
+        ("source.unlabelled.name", "paired", "pairs are searched neither for nor among unlabelled samples"),
+        ("source.unlabelled.path", "more", r"a path of unlabelled samples needs source\.unlabelled\.name"),
+        ("source.unlabelled.name", "digits", r"a share of search\.mix\.unlabelled alone, which is 0"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value(option, value, message):

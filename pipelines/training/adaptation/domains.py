@@ -6,7 +6,7 @@ from pathlib import Path
 from data.errors import WrongUse
 from data.intake import take_in
 from data.records import Batch
-from data.sources import Part, Source, source_of
+from data.sources import Part, source_of, without_labels
 from data.taken import Taken, open_taken
 from pipelines.recipes import Recipe
 from pipelines.training.participants import taken
@@ -18,11 +18,6 @@ MEASURED = "target-labelled"
 """Folder of the target's samples and labels; only what measures opens it."""
 
 
-def unlabelled(source: Source) -> Source:
-    """The same samples, all of one class: their labels are replaced before anybody looks at them."""
-    return Source(("unlabelled",), (replace(found, label=0) for found in source.samples))
-
-
 def take_target(recipe: Recipe, run: Path, *, labelled: bool) -> dict[str, object]:
     """Take the target in, without its labels or, for the report, with them.
 
@@ -31,7 +26,7 @@ def take_target(recipe: Recipe, run: Path, *, labelled: bool) -> dict[str, objec
     """
     options, folder = recipe.adapt.target, MEASURED if labelled else TARGET
     source = source_of(options)
-    found = source if labelled else unlabelled(source)
+    found = source if labelled else without_labels(source)
     summary = take_in(found, options, run / folder, lambda done: report(folder, done, done + 1))
     report(folder, summary.read, summary.read)
     ours = taken(run).summary

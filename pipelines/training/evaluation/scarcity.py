@@ -5,7 +5,7 @@ from statistics import mean
 from typing import Any
 
 from data.errors import WrongUse
-from pipelines.training.arms import ARMS, BASELINE, OURS
+from pipelines.training.arms import BASELINE, OURS, names_among
 from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.evaluation.uplift import REHEARSED, conditions
 
@@ -58,7 +58,7 @@ def _identity(report: Report) -> dict[str, Any]:
 
 def _point(labels: int, report: Report) -> dict[str, Any]:
     """One run: its arms in their order, and which of the others did best."""
-    arms = {arm.name: report["arms"][arm.name] for arm in ARMS.values()}
+    arms = {name: report["arms"][name] for name in names_among(report["arms"])}
     others = [name for name in arms if name not in (OURS, BASELINE)]
     gaps = {name: report["ours_minus"][name] for name in arms if name != OURS}
     return {

@@ -10,7 +10,7 @@ import numpy as np
 
 from data.runs import Run
 from pipelines.recipes import Recipe
-from pipelines.training.arms import ARMS, BASELINE, OURS
+from pipelines.training.arms import ARMS, BASELINE, OURS, arms_of
 from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.evaluation.statistics import Difference, difference
 from pipelines.training.fitting.cost import GRADIENTS
@@ -49,7 +49,7 @@ class ArmResult:
 def results_of(recipe: Recipe, run: Run, seeds: int) -> list[ArmResult]:
     """The finished arms, in their order."""
     seen = range(recipe.seed, recipe.seed + seeds)
-    return [_result(run, short, seen, making_seconds(recipe, run, short)) for short in ARMS]
+    return [_result(run, short, seen, making_seconds(recipe, run, short)) for short in arms_of(recipe)]
 
 
 def making_seconds(recipe: Recipe, run: Run, short: str) -> float:

@@ -10,7 +10,7 @@ from data.shards import open_set
 from data.store import Store
 from pipelines.recipes import Recipe
 from pipelines.training import trials
-from pipelines.training.arms import ARMS, OURS, SHARDS, set_url
+from pipelines.training.arms import OURS, SHARDS, arms_of, set_url
 from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS, preview_file
 from pipelines.training.evaluation import uplift
 from pipelines.training.evaluation.statistics import difference, mcnemar
@@ -94,8 +94,8 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
     folds = range(recipe.judges.folds)
     drafts = [f"{SHARDS}/draft-{number}" for number in range(recipe.shards.parts)]
     shards = [f"{SHARDS}/shard-{number}" for number in range(recipe.shards.count)]
-    controls = [arm.folder for arm in ARMS.values() if arm.search]
-    pairs = [f"{arm}-{seed}" for arm in ARMS for seed in range(recipe.seed, recipe.seed + seeds)]
+    controls = [arm.folder for arm in arms_of(recipe).values() if arm.search]
+    pairs = [f"{arm}-{seed}" for arm in arms_of(recipe) for seed in range(recipe.seed, recipe.seed + seeds)]
     chosen = [THRESHOLDS] if AUTO in recipe.checks.values() else []
     chosen += [PROBE] if recipe.budget.given else []
     kinds = {

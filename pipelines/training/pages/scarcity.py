@@ -12,16 +12,13 @@ from rich.table import Table
 
 from data.errors import WrongUse
 from data.files import canonical_json, write_atomically
-from pipelines.training.arms import ARMS, BASELINE, OURS
+from pipelines.training.arms import BASELINE, OURS, names_among
 from pipelines.training.evaluation.scarcity import figures_of
 from pipelines.training.evaluation.statistics import spread
 from pipelines.training.pages import charts
 from pipelines.training.pages.curves import curves_of
 from pipelines.training.pages.terminal import wide_console
 from pipelines.training.scarcity import folder_of, name_of
-
-NAMES = [arm.name for arm in ARMS.values()]
-"""Arms in their order; JSON sorts them."""
 
 
 def write(run: Path, labels: Sequence[int]) -> Path:
@@ -52,19 +49,24 @@ def render(figures: Mapping[str, Any]) -> str:
     """The page, from what scarcity.json holds."""
     loader = jinja2.PackageLoader("pipelines.training.pages", "templates")
     template = jinja2.Environment(loader=loader, autoescape=True).get_template("scarcity.html")
-    points = figures["points"]
+    points, names = figures["points"], _names(figures["points"])
     gain = {point["labels"]: point["ours_minus"][BASELINE] for point in points}
     return template.render(
         figures=figures,
-        names=NAMES,
+        names=names,
         ours=OURS,
         baseline=BASELINE,
         spread=spread,
         folder=name_of,
-        gained=curves_of(_by_arm(points, "gained", NAMES[1:]), gain),
-        robust=curves_of(_by_arm(points, "robust", NAMES)),
+        gained=curves_of(_by_arm(points, "gained", names[1:]), gain),
+        robust=curves_of(_by_arm(points, "robust", names)),
         gaps={point["labels"]: charts.uplift_of(point["ours_minus"]) for point in points},
     )
+
+
+def _names(points: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The arms in their order; JSON sorts them."""
+    return names_among(points[0]["arms"])
 
 
 def _by_arm(points: Sequence[Mapping[str, Any]], kind: str, names: Sequence[str]) -> dict[str, dict[int, list[float]]]:
@@ -87,7 +89,7 @@ def _table(points: Sequence[Mapping[str, Any]], title: str, said: Callable[[Mapp
     """A row an arm, a column a number of labels."""
     columns = [f"{point['labels']} labels" for point in points]
     table = Table("arm", *columns, title=f"\n{title}", title_justify="left", box=None)
-    for name in NAMES:
+    for name in _names(points):
         table.add_row(name, *(escape(said(point, name)) for point in points), style="bold" if name == OURS else "")
     return table
 

@@ -17,7 +17,7 @@ from data.shards import read_index
 from data.store import Store
 from pipelines import recipes
 from pipelines.training.adaptation.stages import ARMS as ADAPTATION_ARMS
-from pipelines.training.arms import ARMS, OURS, SHARDS
+from pipelines.training.arms import OURS, SHARDS, names_among
 from pipelines.training.evaluation.statistics import spread
 from pipelines.training.models.brought import opinion_told
 from pipelines.training.pages.bought import bought
@@ -127,7 +127,9 @@ def source_told(facts: Mapping[str, Any]) -> str:
     """How many samples there are, of each part."""
     parts = ", ".join(f"{sum(classes.values())} {part}" for part, classes in facts["kept"].items())
     bad = ", ".join(f"{reason} {count}" for reason, count in facts["quarantined"].items()) or "none"
-    return f"\nsource: {facts['read']} samples of {len(facts['class_names'])} classes ({parts}; quarantined: {bad})\n"
+    more = f"; unlabelled ones beside them: {facts['unlabelled']['read']}" if "unlabelled" in facts else ""
+    of = f"{facts['read']} samples of {len(facts['class_names'])} classes"
+    return f"\nsource: {of} ({parts}; quarantined: {bad}){more}\n"
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:
@@ -182,7 +184,7 @@ def rounds_table(made: list[dict[str, Any]]) -> Table:
 def _arms(figures: dict[str, Any]) -> Table:
     columns = ("arm", "clean, %", "corrupted", "robust, %", "ours minus this [95 %]")
     table = Table(*columns, "making, s", "training, s", "gradients", title="arms", title_justify="left", box=None)
-    for name in (arm.name for arm in ARMS.values()):
+    for name in names_among(figures["arms"]):
         arm = figures["arms"][name]
         gap = figures["ours_minus"].get(name)
         shown = f"{gap['mean']:+.1f} [{gap['low']:+.1f}, {gap['high']:+.1f}]" if gap else ""
