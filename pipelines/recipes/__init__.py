@@ -87,11 +87,16 @@ class Recipe:
                 "shards.softness undoes what calibration does: where judges.calibrate is false it must be 1, "
                 f"got {self.shards.softness:g}"
             )
-        if self.source.unlabelled.name and not self.search.takes_unlabelled:
+        if self.source.unlabelled.name and not self.takes_unlabelled:
             raise ValueError("source.unlabelled is drawn on by a share of search.mix.unlabelled alone, which is 0")
         known_plugins(self.search, self.checks)
         if self.search.mix.get("translate") or self.search.parents == "translated":
             raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
+
+    @property
+    def takes_unlabelled(self) -> bool:
+        """Whether its shards, or those of its rounds, draw on samples that nobody labelled."""
+        return self.search.takes_unlabelled or (self.rounds.count > 0 and self.rounds.search.takes_unlabelled)
 
     @property
     def called(self) -> str:

@@ -41,11 +41,9 @@ def unlabelled_of(run: Path, options: SourceOptions) -> Unlabelled:
     Raises:
         WrongUse: there is none.
     """
-    return (
-        open_taken(run / UNLABELLED).apart_from(taken(run))
-        if options.unlabelled.name
-        else taken(run).unlabelled(options)
-    )
+    if options.unlabelled.name:
+        return open_taken(run / UNLABELLED).apart_from(taken(run))
+    return taken(run).unlabelled(options)
 
 
 def shape_of(run: Path) -> ClassifierShape:
@@ -62,14 +60,14 @@ def shape_of(run: Path) -> ClassifierShape:
     return ClassifierShape(channels, height, width, len(summary.class_names))
 
 
-def must_do(run: Path, options: SourceOptions, search: SearchOptions) -> None:
-    """Check that the run's samples suffice and suit the networks, and that a search finds what it draws on.
+def must_do(run: Path, options: SourceOptions, *, unlabelled: bool) -> None:
+    """Check that the run's samples suffice and suit the networks, and where they are needed that there are unlabelled.
 
     Raises as `must_suffice`, `shape_of` and `unlabelled_of`.
     """
     must_suffice(taken(run).summary, options.labelled)
     shape_of(run)
-    if search.takes_unlabelled:
+    if unlabelled:
         unlabelled_of(run, options)
 
 

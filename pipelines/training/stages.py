@@ -49,7 +49,7 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
     if recipe.events.epsilon:
         of_events.must_do(recipe, run.folder)
     else:
-        participants.must_do(run.folder, recipe.source, recipe.search)
+        participants.must_do(run.folder, recipe.source, unlabelled=recipe.takes_unlabelled)
     return record
 
 

@@ -25,6 +25,7 @@ MARGINS = {"margin_before": [8.0, 8.0, 8.0], "margin": [-4.0, 0.0]}
 FIGURES = {
     "recipe": "<b>digits</b>",
     "verdict": "A planted verdict.",
+    "made_by": {"hardshard": "9.9", "torch": "2.13"},
     "source": {"class_names": ["0", "<i>1</i>"], "read": 4, "kept": {"train": {"0": 2}}, "quarantined": {"empty": 1}},
     "brought": {},
     "arms": ARMS,

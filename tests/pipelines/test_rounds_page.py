@@ -2,6 +2,7 @@
 
 import json
 
+from pipelines.training.arms import ARMS
 from pipelines.training.pages import terminal
 from pipelines.training.pages.page import render
 
@@ -19,9 +20,10 @@ FIGURES = {
     "recipe": "digits",
     "seed": 0,
     "verdict": "A planted verdict.",
+    "made_by": {"hardshard": "9.9", "torch": "2.13"},
     "source": {"class_names": ["0", "1"], "read": 4, "kept": {"train": {"0": 2, "1": 2}}, "quarantined": {}},
     "brought": {},
-    "arms": dict.fromkeys((arm.name for arm in terminal.ARMS.values()), ARM),
+    "arms": dict.fromkeys((arm.name for arm in ARMS.values()), ARM),
     "ours_minus": {},
     "candidates": {"perturb": {"attempted": 4, "kept": 2, "refused": {"agreement": 2}}},
     "kept_labels": {"agreement": 0.9, "agreement_by_search": {"perturb": 0.9}},

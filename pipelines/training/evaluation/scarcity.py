@@ -9,8 +9,11 @@ from pipelines.training.arms import BASELINE, OURS, names_among
 from pipelines.training.evaluation.options import EvaluationOptions
 from pipelines.training.evaluation.uplift import REHEARSED, conditions
 
-SAME = ("recipe", "seed", "evaluation", "division", "seeds")
+SAME = ("recipe", "seed", "made_by", "evaluation", "division", "seeds")
 """What has to be the same in all runs, so that the number of labels is all that differs."""
+
+OWN = ("source.labelled", "shards.url")
+"""The options in which such runs do differ."""
 
 Report = Mapping[str, Any]
 """What report.json of a run holds."""
@@ -41,7 +44,8 @@ def _alike(reports: Mapping[int, Report]) -> dict[str, Any]:
     found = _identity(reports[first])
     for labels in others:
         one = _identity(reports[labels])
-        if differing := [name for name in SAME if one[name] != found[name]]:
+        options = [name for name, value in found["options"].items() if one["options"].get(name) != value]
+        if differing := [name for name in SAME if one[name] != found[name]] or options:
             raise WrongUse(
                 f"the runs with {first} and {labels} labels differ in {', '.join(differing)}, so they make no curve: "
                 "run them again from the same source, with the same options"
@@ -52,8 +56,10 @@ def _alike(reports: Mapping[int, Report]) -> dict[str, Any]:
 def _identity(report: Report) -> dict[str, Any]:
     evaluation, source = report["evaluation"], report["source"]
     tested = min(evaluation["samples"], sum(source["kept"][evaluation["part"]].values()))
-    common = {name: report[name] for name in ("recipe", "seed", "evaluation")}
-    return {**common, "division": source["division"], "seeds": report["arms"][OURS]["seeds"], "tested": tested}
+    common = {name: report[name] for name in ("recipe", "seed", "made_by", "evaluation")}
+    options = {name: value for name, value in report["options"].items() if name not in OWN}
+    seeds = report["arms"][OURS]["seeds"]
+    return {**common, "division": source["division"], "seeds": seeds, "tested": tested, "options": options}
 
 
 def _point(labels: int, report: Report) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipelines.training.arms import ARMS, OURS
+from pipelines.training.arms import OURS
 from pipelines.training.pages.charts import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Tick, scale_of, ticks_of
 
 HEIGHT = 320
@@ -15,7 +15,6 @@ TEXT = 30
 """Least distance of two numbers on the axis."""
 ASIDE = 6
 """From an arm to the next, at one number of labels: drawn beside each other, seeds stay apart."""
-NAMES = [arm.name for arm in ARMS.values()]
 
 Gap = Mapping[str, float]
 """`mean`, `low` and `high`."""
@@ -56,12 +55,17 @@ class Curves:
     height: int
 
 
-def curves_of(arms: Mapping[str, Mapping[int, Sequence[float]]], intervals: Mapping[int, Gap] | None = None) -> Curves:
+def curves_of(
+    arms: Mapping[str, Mapping[int, Sequence[float]]],
+    intervals: Mapping[int, Gap] | None = None,
+    names: Sequence[str] = (),
+) -> Curves:
     """Curves of all arms over labels, a logarithmic scale.
 
     Args:
         arms: arm -> number of labels -> a value for each seed.
         intervals: of ours, by number of labels; where they are given, the values are differences, and 0 is shown.
+        names: all arms of the page, whose order gives each its letter and colour; none for those given.
     """
     gaps = intervals or {}
     ends = [v for arm in arms.values() for values in arm.values() for v in values]
@@ -79,7 +83,8 @@ def curves_of(arms: Mapping[str, Mapping[int, Sequence[float]]], intervals: Mapp
         own = gaps if name == OURS else {}
         drawn.append([_place(x[n] + aside, values[n], own.get(n), y) for n in numbers])
     letters = _apart([places[-1].mean for places in drawn])
-    curves = [_curve(name, places, end) for name, places, end in zip(arms, drawn, letters, strict=True)]
+    styles = [list(names or arms).index(name) for name in arms]
+    curves = [_curve(*one) for one in zip(arms, styles, drawn, letters, strict=True)]
     return Curves(curves, _numbers(x), ticks_of(low, high, y), y(0) if gaps else None, right, HEIGHT)
 
 
@@ -88,8 +93,7 @@ def _place(x: float, values: Sequence[float], gap: Gap | None, y: Callable[[floa
     return Place(round(x, 1), y(sum(values) / len(values)), [y(value) for value in values], interval)
 
 
-def _curve(name: str, places: Sequence[Place], end: float) -> Curve:
-    style = NAMES.index(name)
+def _curve(name: str, style: int, places: Sequence[Place], end: float) -> Curve:
     outline = "M" + " L".join(f"{place.x},{place.mean}" for place in places)
     return Curve(chr(ord("A") + style), name, name == OURS, style, outline, places, end)
 

@@ -1,6 +1,8 @@
 """The report of a run: report.json for scripts, report.html for people, the same figures in both."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from data.files import canonical_json, write_atomically
 from data.runs import Run
 from data.shards import open_set
 from data.store import Store
-from pipelines.recipes import Recipe
+from pipelines.recipes import Recipe, options_of
 from pipelines.training import trials
 from pipelines.training.arms import OURS, SHARDS, arms_of, set_url
 from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS, preview_file
@@ -54,6 +56,8 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
     return {
         "recipe": recipe.called,
         "seed": recipe.seed,
+        "made_by": {name: version(name) for name in ("hardshard", "torch")},
+        "options": {name: value for name, value in options_of(asdict(recipe)) if not name.startswith("operations.")},
         "source": run.record("source").facts,
         "stages": stage_seconds(recipe, run, seeds),
         "fidelity": {**run.record("fidelity").facts, **run.record("examiner").facts},

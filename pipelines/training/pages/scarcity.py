@@ -58,7 +58,7 @@ def render(figures: Mapping[str, Any]) -> str:
         baseline=BASELINE,
         spread=spread,
         folder=name_of,
-        gained=curves_of(_by_arm(points, "gained", names[1:]), gain),
+        gained=curves_of(_by_arm(points, "gained", names[1:]), gain, names),
         robust=curves_of(_by_arm(points, "robust", names)),
         gaps={point["labels"]: charts.uplift_of(point["ours_minus"]) for point in points},
     )
