@@ -60,7 +60,7 @@ class Taken:
         if not len(rest):
             raise WrongUse(
                 f"all {len(table)} training samples are labelled, and search.mix asks for unlabelled ones: "
-                "lower source.labelled, or take `unlabelled` out of the mix"
+                "give source.labelled a lower number, or name a source.unlabelled"
             )
         return self._unlabelled(table.take(rest))
 

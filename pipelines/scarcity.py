@@ -1,6 +1,7 @@
 """Flow: what do shards bring where labels are scarce? A whole run for each number of labels, and the curve of all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import flow
@@ -22,6 +23,8 @@ def read_source(recipe: Recipe, run: Run, labels: Sequence[int]) -> None:
     """Take the real samples in, and see that they suffice for every number of labels."""
     stages.taken_in(recipe, run)
     must_be_held(labels, taken(run.folder).summary.kept["train"], recipe.source)
+    if recipe.takes_unlabelled and not recipe.source.unlabelled.name:
+        taken(run.folder).unlabelled(replace(recipe.source, labelled=max(labels)))
 
 
 @stage_task("scarcity")

@@ -181,6 +181,14 @@ def without_labels(source: Source) -> Source:
     return replace(source, class_names=("unlabelled",), samples=(replace(found, label=0) for found in source.samples))
 
 
+def beside(options: SourceOptions) -> Source:
+    """The source of unlabelled samples that the options name, opened but not read; raises as `source_of`."""
+    try:
+        return source_of(side_of(options, options.unlabelled))
+    except WrongUse as error:
+        raise WrongUse(f"source.unlabelled: {error}") from error
+
+
 def side_of(options: SourceOptions, side: Side) -> SourceOptions:
     """The options of a source beside another: its own where it has some, else those of the other."""
     own = {"name": side.name, "path": side.path, "modality": side.modality, "length": side.length}

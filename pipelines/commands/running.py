@@ -37,7 +37,7 @@ def do(asked: Asked) -> int:
 
 
 def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
-    from data.sources import side_of, source_of
+    from data.sources import beside, source_of
     from data.store import INDEX, Store
     from pipelines.training.models.locating import must_exist
 
@@ -45,7 +45,7 @@ def _work(asked: Asked, recipe: Recipe, folder: Path) -> None:
         raise WrongUse(f"hardshard {asked.command} is for images; of pairs there are run, build, synthesise and plan")
     source_of(recipe.source)  # a source or a model that is not there fails before any work
     if recipe.source.unlabelled.name:
-        source_of(side_of(recipe.source, recipe.source.unlabelled))
+        beside(recipe.source)
     if asked.command == "adapt":
         source_of(recipe.adapt.target)
     must_exist(recipe.model)
@@ -145,13 +145,15 @@ def _show(path: Path, words: argparse.Namespace, show: Callable[[Path], None]) -
 
 
 def _plan(words: argparse.Namespace, recipe: Recipe, folder: Path) -> None:
-    from data.sources import source_of
+    from data.sources import beside, source_of
     from pipelines.training.models.locating import must_exist
     from pipelines.training.pages.planned import show_plan
     from pipelines.training.planning import plan_of
 
     if recipe.source.path:
         source_of(recipe.source)
+    if recipe.source.unlabelled.name:
+        beside(recipe.source)
     must_exist(recipe.model)
     if words.probe:
         from pipelines.probe import probe

@@ -87,11 +87,18 @@ class Recipe:
                 "shards.softness undoes what calibration does: where judges.calibrate is false it must be 1, "
                 f"got {self.shards.softness:g}"
             )
-        if self.source.unlabelled.name and not self.takes_unlabelled:
-            raise ValueError("source.unlabelled is drawn on by a share of search.mix.unlabelled alone, which is 0")
+        self._must_confirm_pseudo_labels()
         known_plugins(self.search, self.checks)
         if self.search.mix.get("translate") or self.search.parents == "translated":
             raise ValueError("search.mix and search.parents know one domain alone: see adapt.search")
+
+    def _must_confirm_pseudo_labels(self) -> None:
+        for search, checks, name in (
+            (self.search, self.checks, "checks"),
+            (self.rounds.search, self.rounds.checks, "rounds.checks"),
+        ):
+            if search.takes_unlabelled and "agreement" not in checks:
+                raise ValueError(f"unlabelled samples take a check of their pseudo-labels: --{name}.agreement auto")
 
     @property
     def takes_unlabelled(self) -> bool:

@@ -1,8 +1,8 @@
 """2,000 labelled images of clothing, 28x28, against L-inf 0.1: Fashion-MNIST as Debian packages it.
 
 A classifier of 8 channels and two long steps of PGD, so that a training takes minutes on a CPU; docs/training.md. Its
-judges know four in five of the samples: to let 0.5 % wrong labels pass they must refuse three in four of the right ones,
-so that the default here is 5 %, a quarter of their own error.
+judges know four in five of the samples: to let 0.5 % wrong labels pass they must refuse three in four of the right
+ones, so that the default here is 5 %, a quarter of their own error.
 """
 
 from dataclasses import replace

@@ -1,6 +1,6 @@
 """The arms of the comparison: what a user would do instead, by the same trainer for the same number of steps."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +47,9 @@ def arms_of(recipe: Recipe) -> Mapping[str, Arm]:
     return {short: arm for short, arm in ARMS.items() if short not in left_out}
 
 
-def names_among(found: Iterable[str]) -> list[str]:
+def names_among(found: Collection[str]) -> list[str]:
     """Those of some names that are arms', in the order of the arms."""
-    return [arm.name for arm in ARMS.values() if arm.name in set(found)]
+    return [arm.name for arm in ARMS.values() if arm.name in found]
 
 
 def set_url(recipe: Recipe, run: Path, folder: str) -> str:

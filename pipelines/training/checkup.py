@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from data.errors import Damaged, WrongUse
 from data.runs import owner_of
-from data.sources import Found, source_of
+from data.sources import Found, beside, source_of
 from data.store import CLAIM, Store
 from pipelines.recipes import Recipe
 from pipelines.training.arms import SHARDS, set_url
@@ -152,6 +152,8 @@ def _source(recipe: Recipe) -> Check:
         raise WrongUse(f"{recipe.source.path or recipe.source.name}: {first.problem if first else 'no sample'}")
     if source.modality not in ("", "image"):
         raise WrongUse(f"{recipe.source.name} holds {source.modality}, and a run takes pictures or pairs")
+    if recipe.source.unlabelled.name:
+        beside(recipe.source)
     where = f" at {recipe.source.path}" if recipe.source.path else ""
     classes = f", {len(source.class_names)} classes" if source.class_names else ""
     return Check("source", "fine", f"{recipe.source.name}{where}{classes}; its first sample can be read")

@@ -63,10 +63,12 @@ def shape_of(run: Path) -> ClassifierShape:
 def must_do(run: Path, options: SourceOptions, *, unlabelled: bool) -> None:
     """Check that the run's samples suffice and suit the networks, and where they are needed that there are unlabelled.
 
-    Raises as `must_suffice`, `shape_of` and `unlabelled_of`.
+    Raises as `must_suffice`, `shape_of` and `unlabelled_of`, and where nobody needs the unlabelled ones that are given.
     """
     must_suffice(taken(run).summary, options.labelled)
     shape_of(run)
+    if options.unlabelled.name and not unlabelled:
+        raise WrongUse("source.unlabelled is drawn on by search.mix.unlabelled alone, whose share is 0 or not given")
     if unlabelled:
         unlabelled_of(run, options)
 

@@ -21,6 +21,7 @@ from pipelines.training import sets, stages
 from pipelines.training.arms import SHARDS, arms_of
 from pipelines.training.drafting import AUTO, PROBE, THRESHOLDS
 from pipelines.training.events import stages as events
+from pipelines.training.places import UNLABELLED
 from pipelines.training.rounds import stages as rounds
 from pipelines.training.synthesis import stages as synthesis
 
@@ -161,6 +162,7 @@ def _source(recipe: Recipe, outlook: Outlook) -> None:
 
 def _model(recipe: Recipe, outlook: Outlook) -> None:
     stages.taken_in(recipe, outlook.run)
+    stages.unlabelled(recipe, outlook.run)
     stages.model(recipe, outlook.run)
 
 
@@ -233,7 +235,7 @@ def _accuracies(recipe: Recipe, outlook: Outlook, *, seeds: int) -> None:
 
 def _expected(recipe: Recipe, outlook: Outlook, stage: str) -> Facts:
     """What later stages are told of one that will be done anew."""
-    if stage == "source":
+    if stage in ("source", UNLABELLED):
         return {"division": UNKNOWN}
     if stage == THRESHOLDS:
         return {"chosen": {check: {"threshold": UNKNOWN} for check, limit in recipe.checks.items() if limit == AUTO}}

@@ -17,7 +17,7 @@ from pipelines.training.budget import Allocation, allocate
 from pipelines.training.drafting import AUTO, DRAFTS, PROBE, SPLIT, THRESHOLDS, DraftRequest, chosen_of, preview_file
 from pipelines.training.events.places import judge_stages
 from pipelines.training.late import Late
-from pipelines.training.places import ensemble_files
+from pipelines.training.places import UNLABELLED, ensemble_files
 from pipelines.training.processes import in_worker
 from pipelines.training.stages import depends_on, made_by
 
@@ -162,8 +162,8 @@ def _makes(recipe: Recipe, run: Run, options: SetOptions, request: DraftRequest)
     made = {"search": asdict(request.search), "checks": list(request.checks.items())}
     depends = {**depends_on(recipe, run, "source"), **made_by(run, participants(recipe, options.attacked[0])), **made}
     depends |= {"set": options.folder, "softness": request.softness}
-    if request.search.takes_unlabelled:
-        depends["unlabelled"] = run.record("source").facts.get("unlabelled")
+    if request.search.takes_unlabelled and recipe.source.unlabelled.name:
+        depends["unlabelled"] = run.record(UNLABELLED).facts["division"]
     return depends | {"ensemble": [sha256_of(file) for file in ensemble_files(run.folder, recipe.search.ensemble)]}
 
 

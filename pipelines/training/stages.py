@@ -5,7 +5,7 @@ A stage whose record matches is not done again; a changed option or input redoes
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from data.errors import WrongUse
 from data.intake_files import PIXELS, QUARANTINE, SAMPLES, SUMMARY
 from data.runs import Facts, Run, StageRecord
-from data.sources import fingerprint_of
+from data.sources import Side, fingerprint_of, side_of
 from pipelines.recipes import Recipe
 from pipelines.training.arms import ARMS, SHARDS, set_url
 from pipelines.training.late import Late
@@ -34,9 +34,7 @@ else:  # torch is for those who work, see pipelines/training/late.py
     robustness = Late("pipelines.training.evaluation.robustness")
     of_events = Late("pipelines.training.events.participants")
 
-SOURCE_FILES, UNLABELLED_FILES = (
-    [f"{folder}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)] for folder in (SOURCE, UNLABELLED)
-)
+SOURCE_FILES = [f"{SOURCE}/{name}" for name in (PIXELS, SAMPLES, QUARANTINE, SUMMARY)]
 
 
 def source(recipe: Recipe, run: Run) -> StageRecord:
@@ -46,6 +44,7 @@ def source(recipe: Recipe, run: Run) -> StageRecord:
         WrongUse: they do not suffice, or their size suits no network.
     """
     record = taken_in(recipe, run)
+    unlabelled(recipe, run)
     if recipe.events.epsilon:
         of_events.must_do(recipe, run.folder)
     else:
@@ -59,18 +58,26 @@ def taken_in(recipe: Recipe, run: Run, *, anew: bool = True) -> StageRecord:
     Raises:
         WrongUse: they are not as they were, and something depends on that.
     """
-    options = {name: value for name, value in asdict(recipe.source).items() if name != "labelled"}
-    depends = {**options, "files": fingerprint_of(recipe.source), "hardshard": version("hardshard")}
+    alone = replace(recipe.source, unlabelled=Side())
+    options = {name: value for name, value in asdict(alone).items() if name not in ("labelled", "unlabelled")}
+    depends = {**options, "files": fingerprint_of(alone), "hardshard": version("hardshard")}
     read = partial(in_worker, work.read_source, recipe, run.folder) if anew else partial(_refuse, run)
     return run.stage("source", depends, _source_files, read)
 
 
 def _source_files(facts: Facts) -> Sequence[str]:
-    """Of pairs, those of both sides; of images, those of the unlabelled ones, too."""
-    return [
-        *cast(Sequence[str], facts.get("files", SOURCE_FILES)),
-        *(UNLABELLED_FILES if "unlabelled" in facts else ()),
-    ]
+    """Of pairs, those of both sides."""
+    return cast(Sequence[str], facts.get("files", SOURCE_FILES))
+
+
+def unlabelled(recipe: Recipe, run: Run) -> StageRecord | None:
+    """The good samples of the source beside, if there is one; read again when a file of it or our own change."""
+    if not recipe.source.unlabelled.name:
+        return None
+    depends = {**depends_on(recipe, run, "source"), **asdict(side_of(recipe.source, recipe.source.unlabelled))}
+    depends["files"] = fingerprint_of(side_of(recipe.source, recipe.source.unlabelled))
+    files = [name.replace(SOURCE, UNLABELLED, 1) for name in SOURCE_FILES]
+    return run.stage(UNLABELLED, depends, files, partial(in_worker, work.take_unlabelled, recipe, run.folder))
 
 
 def _refuse(run: Run) -> tuple[Facts, float]:
@@ -167,7 +174,7 @@ def brought_accuracy(recipe: Recipe, run: Run) -> StageRecord:
 
 def depends_on(recipe: Recipe, run: Run, *parts: str) -> dict[str, object]:
     """What every stage depends on, and these parts of the recipe."""
-    common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": _torch()}
+    common: dict[str, object] = {"seed": recipe.seed, "hardshard": version("hardshard"), "torch": torch_build()}
     if "source" in parts:
         common["samples"] = run.record("source").facts["division"]  # wherever they come from
     return common | {part: _options(recipe, part) for part in parts}
@@ -179,7 +186,7 @@ def _options(recipe: Recipe, part: str) -> dict[str, object]:
 
 
 @cache
-def _torch() -> str:
+def torch_build() -> str:
     """As `torch.__version__` has it, with the build after a plus; torch itself is not imported for it."""
     found = find_spec("torch")
     told = Path(found.origin).with_name("version.py").read_text() if found and found.origin else ""

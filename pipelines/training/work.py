@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from data.errors import WrongUse
-from data.intake import Summary, take_in
+from data.intake import take_in
 from data.loader import MixedBatches, Pool, read_pool
 from data.pairing import take_in_pairs
-from data.sources import SourceOptions, side_of, source_of, without_labels
+from data.sources import beside, side_of, source_of, without_labels
 from generators import gan
 from generators.fidelity import precision_recall
 from generators.networks import GanShape
@@ -50,7 +50,6 @@ def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
     elif source.modality == "image":
         # How many there are is known at the end.
         summary = take_in(source, recipe.source, run / SOURCE, lambda done: report("source", done, done + 1))
-        told |= _take_unlabelled(recipe.source, run, summary) if recipe.source.unlabelled.name else {}
     else:
         raise WrongUse(
             f"source {recipe.source.name} holds {source.modality}, and runs train on images or on pairs: "
@@ -60,24 +59,24 @@ def read_source(recipe: Recipe, run: Path) -> dict[str, object]:
     return {**asdict(summary), **told}
 
 
-def _take_unlabelled(options: SourceOptions, run: Path, ours: Summary) -> dict[str, object]:
-    """Take in the samples whose labels are not read.
+def take_unlabelled(recipe: Recipe, run: Path) -> dict[str, object]:
+    """Take in the samples of `source.unlabelled`, without their labels.
 
     Raises:
-        WrongUse: they are no images, or of another shape than the source's.
+        WrongUse: they cannot be read, are no images, or of another shape than the source's.
     """
-    beside = side_of(options, options.unlabelled)
-    source = source_of(beside)
+    options = side_of(recipe.source, recipe.source.unlabelled)
+    source = beside(recipe.source)
     if source.modality != "image":
         raise WrongUse(f"source.unlabelled holds {source.modality or 'pairs'}, and the source images")
-    found = take_in(without_labels(source), beside, run / UNLABELLED, lambda done: report(UNLABELLED, done, done + 1))
+    found = take_in(without_labels(source), options, run / UNLABELLED, lambda done: report(UNLABELLED, done, done + 1))
     report(UNLABELLED, found.read, found.read)
-    if list(found.shape) != list(ours.shape):
+    if list(found.shape) != list(ours := taken(run).summary.shape):
         raise WrongUse(
-            f"images of source.unlabelled are {tuple(found.shape)}, the source's {tuple(ours.shape)}: set source.size "
-            "or source.channels, so that they agree"
+            f"images of source.unlabelled are {tuple(found.shape)}, the source's {tuple(ours)}: set source.size or "
+            "source.channels, so that they agree"
         )
-    return {"unlabelled": {name: asdict(found)[name] for name in ("read", "quarantined", "division")}}
+    return asdict(found)
 
 
 def fit_arm(

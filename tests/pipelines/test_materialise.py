@@ -93,7 +93,7 @@ def test_every_candidate_is_accounted_for_by_search_and_reason(run):
         assert set(row["refused"]) <= {"margin_band", "agreement"}
 
 
-def test_a_draft_draws_on_unlabelled_samples_and_on_no_label_of_theirs(run):
+def test_a_draft_draws_on_unlabelled_samples_alone(run):
     search = SearchOptions(mix={"unlabelled": 1.0})
     record = build_draft(request(run, search=search, checks={}))
     keys = set(unlabelled_of(run, SOURCE).keys)

@@ -13,9 +13,9 @@ from data.sources import Found, Side, Source, SourceOptions
 from data.taken import open_taken
 from pipelines.recipes import DEFAULT, Recipe
 from pipelines.training.evaluation.robustness import must_be_comparable
-from pipelines.training.participants import samples, shape_of, unlabelled_of
+from pipelines.training.participants import must_do, samples, shape_of, unlabelled_of
 from pipelines.training.places import SOURCE, UNLABELLED
-from pipelines.training.work import read_source
+from pipelines.training.work import read_source, take_unlabelled
 
 
 def taken_in(run, classes: int, side: int = 4) -> None:
@@ -69,20 +69,23 @@ def reading_beside(tmp_path, side: int, **more) -> Recipe:
 def test_samples_of_a_source_beside_are_taken_in_without_their_labels_and_without_copies_of_our_own(tmp_path):
     recipe = reading_beside(tmp_path, side=8)
 
-    facts = read_source(recipe, tmp_path / "run")
+    read_source(recipe, tmp_path / "run")
+
+    facts = take_unlabelled(recipe, tmp_path / "run")
 
     found = unlabelled_of(tmp_path / "run", recipe.source)
-    assert facts["unlabelled"]["read"] == 40
+    assert facts["read"] == 40
     assert len(found) == 30  # ten are ours as well
     assert open_taken(tmp_path / "run" / UNLABELLED).summary.class_names == ["unlabelled"]
     assert found.read(torch.tensor([3, 3])).shape == (2, 1, 8, 8)
 
 
 def test_samples_beside_of_another_shape_are_refused_with_the_option_that_mends_it(tmp_path):
-    with pytest.raises(
-        WrongUse, match=r"source\.unlabelled are \(1, 6, 6\), the source's \(1, 8, 8\): set source\.size"
-    ):
-        read_source(reading_beside(tmp_path, side=6), tmp_path / "run")
+    recipe = reading_beside(tmp_path, side=6)
+    read_source(recipe, tmp_path / "run")
+
+    with pytest.raises(WrongUse, match=r"unlabelled are \(1, 6, 6\), the source's \(1, 8, 8\): set source\.size"):
+        take_unlabelled(recipe, tmp_path / "run")
 
 
 def test_samples_beside_that_are_no_images_are_refused(tmp_path):
@@ -90,7 +93,20 @@ def test_samples_beside_that_are_no_images_are_refused(tmp_path):
     (tmp_path / "more/a/1.txt").write_text("a text")
 
     with pytest.raises(WrongUse, match=r"source\.unlabelled holds text, and the source images"):
-        read_source(reading_beside(tmp_path, side=8, modality="text", length=9), tmp_path / "run")
+        take_unlabelled(reading_beside(tmp_path, side=8, modality="text", length=9), tmp_path / "run")
+
+
+def test_a_source_beside_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(WrongUse, match=r"source\.unlabelled: .*none"):
+        take_unlabelled(reading_beside(tmp_path, side=8, path=str(tmp_path / "none")), tmp_path / "run")
+
+
+def test_unlabelled_samples_that_no_search_draws_on_are_refused(tmp_path):
+    recipe = reading_beside(tmp_path, side=8)
+    read_source(recipe, tmp_path / "run")
+
+    with pytest.raises(WrongUse, match=r"drawn on by search\.mix\.unlabelled alone"):
+        must_do(tmp_path / "run", replace(recipe.source, labelled=4), unlabelled=False)
 
 
 def test_what_is_neither_images_nor_pairs_is_refused_before_it_is_read(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from data.files import canonical_json, digest_of, write_atomically
 from data.runs import Facts, Run, open_run
+from data.sources import Side
 from pipelines.recipes import DEFAULT, Recipe
 from pipelines.training import planning
 from pipelines.training.pages.planned import GUESSED, show_plan
@@ -73,7 +74,12 @@ def facts_of(run: Run, stage: str, depends: Facts) -> Facts:
     if stage == "shards":
         drafts = [json.loads(path.read_bytes()) for path in run.path("stages/shards").glob("draft-*.json")]
         return {"samples": sum(draft["facts"]["samples"] for draft in drafts), "files": []}
-    known = {"source": {"division": "d"}, "thresholds": {"chosen": {"agreement": {"threshold": 0.5}}}, "probe": PROBED}
+    known = {
+        "source": {"division": "d"},
+        "unlabelled": {"division": "u"},
+        "thresholds": {"chosen": {"agreement": {"threshold": 0.5}}},
+        "probe": PROBED,
+    }
     return known.get(stage, {"samples": 20, "files": []})
 
 
@@ -103,6 +109,8 @@ def nothing(_: Path) -> None:
     pass
 
 
+DRAWING = replace(SMALL.search, mix={"mixup": 0.5, "unlabelled": 0.5})
+BESIDE = replace(SMALL.source, unlabelled=Side("rendered_digits"))
 SITUATIONS = [
     (nothing, SMALL),
     (unlink("model.safetensors"), SMALL),
@@ -119,7 +127,8 @@ SITUATIONS = [
     (nothing, replace(SMALL, seed=1)),
     (nothing, replace(SMALL, budget=replace(SMALL.budget, accepted=500))),
     (nothing, replace(SMALL, rounds=replace(SMALL.rounds, count=3))),
-    (nothing, replace(SMALL, search=replace(SMALL.search, mix={"unlabelled": 1.0}))),
+    (nothing, replace(SMALL, search=DRAWING)),
+    (nothing, replace(SMALL, search=DRAWING, source=BESIDE, rounds=replace(SMALL.rounds, count=2))),
 ]
 
 
@@ -137,12 +146,19 @@ def test_what_is_planned_is_what_is_done(happens, recipe, tmp_path, did):
 
 
 def test_unlabelled_samples_are_an_arm_where_the_shards_draw_on_them(tmp_path):
-    drawn_on = replace(SMALL, search=replace(SMALL.search, mix={"mixup": 0.5, "unlabelled": 0.5}))
-
-    more = set(todo(drawn_on, tmp_path)) - set(todo(SMALL, tmp_path))
+    more = set(todo(replace(SMALL, search=DRAWING), tmp_path)) - set(todo(SMALL, tmp_path))
 
     set_ = "controls/unlabelled"
     assert more == {f"{set_}/draft-0", f"{set_}/shard-0", set_, "arm-unlabelled-0", "accuracy-unlabelled-0"}
+
+
+def test_another_source_beside_makes_the_drafts_anew_and_no_network(tmp_path, did):
+    run_all(replace(SMALL, search=DRAWING), tmp_path)
+
+    again = todo(replace(SMALL, search=DRAWING, source=BESIDE), tmp_path)
+
+    assert {"unlabelled", "shards/draft-0", "controls/unlabelled/draft-0"} <= set(again)
+    assert not {"source", "model", "generator", "judge-0", "thresholds", "controls/mixup/draft-0"} & set(again)
 
 
 def test_a_fresh_run_does_everything_and_a_finished_one_nothing(tmp_path, did):
@@ -262,9 +278,9 @@ def test_another_version_is_a_reason(tmp_path, did, monkeypatch):
 def test_the_torch_of_a_key_is_the_torch_that_works():
     import torch
 
-    from pipelines.training.stages import _torch
+    from pipelines.training.stages import torch_build
 
-    assert _torch() == torch.__version__
+    assert torch_build() == torch.__version__
 
 
 def test_a_record_of_an_older_version_is_no_obstacle(tmp_path, did):

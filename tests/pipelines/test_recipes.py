@@ -64,7 +64,7 @@ def test_a_mix_and_the_checks_may_gain_entries():
         ("shards.count", "0", "shards.count must be >= 1, got 0"),
         ("source.unlabelled.name", "paired", "pairs are searched neither for nor among unlabelled samples"),
         ("source.unlabelled.path", "more", r"a path of unlabelled samples needs source\.unlabelled\.name"),
-        ("source.unlabelled.name", "digits", r"a share of search\.mix\.unlabelled alone, which is 0"),
+        ("adapt.target.unlabelled.name", "digits", r"adapt\.target\.unlabelled is for no one"),
     ],
 )
 def test_a_wrong_option_is_named_with_its_value(option, value, message):

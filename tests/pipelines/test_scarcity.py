@@ -130,6 +130,21 @@ def test_runs_that_differ_in_more_than_their_labels_make_no_curve(other, what):
         figures_of({100: REPORTS[100], 300: report(1.0, 0.5, 1.5, **other)})
 
 
+def test_an_option_that_a_later_run_alone_has_makes_no_curve_either():
+    more = {"options": {**REPORTS[100]["options"], "shards.quotas.3": 0.2}}
+
+    with pytest.raises(WrongUse, match=r"differ in shards\.quotas\.3, so"):
+        figures_of({100: REPORTS[100], 300: report(1.0, 0.5, 1.5, **more)})
+
+
+def test_every_arm_of_the_page_has_a_colour():
+    page = pages.render(figures_of(REPORTS))
+
+    used = set(re.findall(r'<(?:g|li) class="(k\d|ours)"', page))
+    assert len(used) == len(ARMS)
+    assert all(f".{name} {{ --mark:" in page for name in used)
+
+
 def test_places_lie_on_a_logarithmic_scale_and_above_the_line_where_something_is_gained():
     drawn = curves_of({SHIFT: {100: [2.0, 4.0], 300: [0.0], 900: [-1.0]}}, {100: {"low": 1, "high": 5, "mean": 3}})
 

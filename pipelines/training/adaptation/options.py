@@ -109,6 +109,8 @@ class AdaptOptions:
         must_be_one_of("pipelines.training.models.architectures", self.architecture)
 
     def _must_be_makeable(self) -> None:
+        if self.target.unlabelled.name or self.target.unlabelled.path:
+            raise ValueError("adapt.target has no labels itself: adapt.target.unlabelled is for no one")
         for options, name in ((self.checks, "checks"), (self.pseudo_checks, "pseudo_checks")):
             known_plugins(self.search, options)
             if name == "pseudo_checks" and "robust_margin" in options:

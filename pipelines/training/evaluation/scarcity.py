@@ -12,7 +12,7 @@ from pipelines.training.evaluation.uplift import REHEARSED, conditions
 SAME = ("recipe", "seed", "made_by", "evaluation", "division", "seeds")
 """What has to be the same in all runs, so that the number of labels is all that differs."""
 
-OWN = ("source.labelled", "shards.url")
+OWN = ("name", "source.labelled", "shards.url")
 """The options in which such runs do differ."""
 
 Report = Mapping[str, Any]
@@ -44,7 +44,7 @@ def _alike(reports: Mapping[int, Report]) -> dict[str, Any]:
     found = _identity(reports[first])
     for labels in others:
         one = _identity(reports[labels])
-        options = [name for name, value in found["options"].items() if one["options"].get(name) != value]
+        options = [name for name in {**found["options"], **one["options"]} if _unlike(name, found, one)]
         if differing := [name for name in SAME if one[name] != found[name]] or options:
             raise WrongUse(
                 f"the runs with {first} and {labels} labels differ in {', '.join(differing)}, so they make no curve: "
@@ -53,7 +53,15 @@ def _alike(reports: Mapping[int, Report]) -> dict[str, Any]:
     return found
 
 
+def _unlike(name: str, *runs: Mapping[str, Any]) -> bool:
+    """Whether two runs have different values of an option, or one of them alone has it."""
+    one, other = (run["options"].get(name, "there is none") for run in runs)
+    return bool(one != other)
+
+
 def _identity(report: Report) -> dict[str, Any]:
+    if "made_by" not in report:
+        raise WrongUse("a report.json is of version 0.8.0 or older, and does not say what made it: run that run again")
     evaluation, source = report["evaluation"], report["source"]
     tested = min(evaluation["samples"], sum(source["kept"][evaluation["part"]].values()))
     common = {name: report[name] for name in ("recipe", "seed", "made_by", "evaluation")}

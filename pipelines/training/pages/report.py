@@ -21,8 +21,10 @@ from pipelines.training.pages import page
 from pipelines.training.pages.bought import bought
 from pipelines.training.pages.funnel import margins_of_set
 from pipelines.training.pages.previews import read_previews
+from pipelines.training.places import UNLABELLED
 from pipelines.training.rounds import figures as of_rounds
 from pipelines.training.rounds import stages as rounds
+from pipelines.training.stages import torch_build
 
 
 def write(recipe: Recipe, run: Run, seeds: int, tried: Sequence[trials.Trial] = ()) -> Path:
@@ -56,9 +58,10 @@ def figures_of(recipe: Recipe, run: Run, seeds: int, results: list[uplift.ArmRes
     return {
         "recipe": recipe.called,
         "seed": recipe.seed,
-        "made_by": {name: version(name) for name in ("hardshard", "torch")},
+        "made_by": {"hardshard": version("hardshard"), "torch": torch_build()},
         "options": {name: value for name, value in options_of(asdict(recipe)) if not name.startswith("operations.")},
         "source": run.record("source").facts,
+        "unlabelled": run.record(UNLABELLED).facts if recipe.source.unlabelled.name else {},
         "stages": stage_seconds(recipe, run, seeds),
         "fidelity": {**run.record("fidelity").facts, **run.record("examiner").facts},
         "candidates": kept.facts["candidates"],
@@ -103,7 +106,7 @@ def stage_seconds(recipe: Recipe, run: Run, seeds: int) -> list[dict[str, object
     chosen = [THRESHOLDS] if AUTO in recipe.checks.values() else []
     chosen += [PROBE] if recipe.budget.given else []
     kinds = {
-        "train_model": ["source", "model"],
+        "train_model": ["source", *([UNLABELLED] if recipe.source.unlabelled.name else []), "model"],
         "train_generator": ["generator", "examiner", "fidelity", *(f"judge-{fold}" for fold in folds)],
         "build_shards": [*chosen, *drafts, *shards, SHARDS],
         "train_robust": [f"arm-{pair}" for pair in pairs]

@@ -127,9 +127,7 @@ def source_told(facts: Mapping[str, Any]) -> str:
     """How many samples there are, of each part."""
     parts = ", ".join(f"{sum(classes.values())} {part}" for part, classes in facts["kept"].items())
     bad = ", ".join(f"{reason} {count}" for reason, count in facts["quarantined"].items()) or "none"
-    more = f"; unlabelled ones beside them: {facts['unlabelled']['read']}" if "unlabelled" in facts else ""
-    of = f"{facts['read']} samples of {len(facts['class_names'])} classes"
-    return f"\nsource: {of} ({parts}; quarantined: {bad}){more}\n"
+    return f"\nsource: {facts['read']} samples of {len(facts['class_names'])} classes ({parts}; quarantined: {bad})\n"
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:
