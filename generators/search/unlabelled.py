@@ -16,8 +16,9 @@ def unlabelled(scene: Scene, y: Tensor, options: SearchOptions, rng: torch.Gener
 
     Pseudo-labels as in robust self-training, Carmon et al. 2019, arXiv:1905.13736; but it is the judges who give them,
     not the model under attack, so that a sample which it misreads comes under another label than its own. What the
-    judges are not sure of, `agreement` refuses; what the model withstands, `robust_margin`. One comes again only where
-    there are fewer of its label than are wanted; where there is none, any stands in, for `agreement` to refuse.
+    judges are not sure of, `agreement` refuses; what the model withstands, `robust_margin`. Within a
+    call one comes again only where there are fewer of its label than are wanted; calls draw anew. Where there is none
+    of a label, any stands in, for `agreement` to refuse.
 
     Raises:
         ValueError: there are no unlabelled samples, or no judges.
