@@ -164,7 +164,7 @@ def test_unlabelled_samples_are_the_other_training_samples_and_read_as_they_are_
 def test_where_every_sample_is_labelled_none_is_unlabelled(tmp_path):
     read(good(100), tmp_path)
 
-    with pytest.raises(WrongUse, match=r"all \d+ training samples are labelled.*lower source\.labelled"):
+    with pytest.raises(WrongUse, match=r"all \d+ training samples are labelled.*give source\.labelled a lower number"):
         open_taken(tmp_path).unlabelled(SourceOptions(labelled=0))
 
 
