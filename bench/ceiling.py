@@ -1,8 +1,8 @@
 """How much could any shards bring? Further real samples under their true labels, in the shards' place.
 
 On a finished run: training samples that its recipe leaves unlabelled, whose labels no stage reads, mixed in at the
-run's share, with its trainer and steps, attacked as its arms were on the same test samples. What no shards can beat by
-much, as they have neither their labels nor their variety; beside it the arms of the run's report.
+run's share, with its trainer and steps, attacked as its arms were on the same test samples. A yardstick and no bound:
+shards have neither their labels nor their variety, but soft labels, which these lack. Beside it the run's arms.
 
     python -m bench.ceiling --run runs/fashion --recipe fashion --seeds 5
 """

@@ -98,7 +98,7 @@ class Recipe:
             (self.rounds.search, self.rounds.checks, "rounds.checks"),
         ):
             if search.takes_unlabelled and "agreement" not in checks:
-                raise ValueError(f"unlabelled samples take a check of their pseudo-labels: --{name}.agreement auto")
+                raise ValueError(f"unlabelled samples take a check of their pseudo-labels: --{name}.agreement 0.5")
 
     @property
     def takes_unlabelled(self) -> bool:

@@ -110,6 +110,7 @@ def nothing(_: Path) -> None:
 
 
 DRAWING = replace(SMALL.search, mix={"mixup": 0.5, "unlabelled": 0.5})
+DRAWING_ROUNDS = replace(SMALL.rounds, count=2, search=DRAWING, checks={"agreement": 0.5})
 BESIDE = replace(SMALL.source, unlabelled=Side("rendered_digits"))
 SITUATIONS = [
     (nothing, SMALL),
@@ -129,6 +130,7 @@ SITUATIONS = [
     (nothing, replace(SMALL, rounds=replace(SMALL.rounds, count=3))),
     (nothing, replace(SMALL, search=DRAWING)),
     (nothing, replace(SMALL, search=DRAWING, source=BESIDE, rounds=replace(SMALL.rounds, count=2))),
+    (nothing, replace(SMALL, checks={"realism": 0.1}, source=BESIDE, rounds=DRAWING_ROUNDS)),
 ]
 
 

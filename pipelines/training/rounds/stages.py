@@ -37,7 +37,7 @@ def first_model(recipe: Recipe, run: Run) -> StageRecord:
 
 def round_set(recipe: Recipe, run: Run, number: int) -> StageRecord:
     """The shards of one round, made against the model of the round before."""
-    recipe = replace(recipe, search=recipe.rounds.search)
+    recipe = replace(recipe, search=recipe.rounds.search, checks={**recipe.rounds.checks})
     options = SetOptions(
         folder=set_folder(number),
         url=str(run.path(set_folder(number))),
